@@ -1,0 +1,30 @@
+"""tcscope: which GPU kernels ran on Tensor Cores, at which precision, and what did the rest cost?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tcscope.analysis import analyze
+    from tcscope.errors import TcscopeError
+    from tcscope.model import Report
+    from tcscope.rulebook import RuleBook
+
+__version__ = "0.1.0"
+__all__ = ["Report", "RuleBook", "TcscopeError", "analyze"]
+
+_HOMES = {
+    "analyze": "tcscope.analysis",
+    "Report": "tcscope.model",
+    "RuleBook": "tcscope.rulebook",
+    "TcscopeError": "tcscope.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: `tcscope --help` must not wait for what it doesn't need."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tcscope' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,162 @@
+"""Launches and verdicts to a report: one verdict a distinct name and GPU, sums of integers, shares at the end."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+
+from tcscope import hardware
+from tcscope.model import (
+    Breakdown,
+    Device,
+    Kernel,
+    Launches,
+    Place,
+    Report,
+    Selected,
+    Selection,
+    TensorShare,
+    Totals,
+    Unit,
+    Verdict,
+)
+from tcscope.rulebook import RuleBook
+from tcscope.sources.nsys import NsysTrace
+
+Judged = dict[tuple[str, Verdict], list[Launches]]
+
+
+def summarize(trace: NsysTrace, book: RuleBook, selection: Selection, *, stats: bool = False) -> Report:
+    """The report of the selected launches, without findings; `stats` adds medians and busy time in a second pass."""
+    selected = trace.select(selection)
+    used = {launches.device for launches in selected.launches}
+    devices = tuple(trace.devices.device(index) for index in sorted(used | {g.device for g in selected.graphs}))
+    judged = _judge(selected.launches, {device.index: device for device in devices}, book, trace)
+    medians = _medians(trace, selection, judged) if stats else {}
+    kernels = sorted(
+        (_kernel(name, verdict, parts, book, medians) for (name, verdict), parts in judged.items()),
+        key=lambda kernel: (-kernel.ns, kernel.name),
+    )
+    info = replace(
+        trace.info(),
+        devices=devices,
+        processes=tuple(sorted({launches.process for launches in selected.launches})),
+        selection=selection,
+    )
+    return Report(
+        trace=info,
+        totals=_totals(selected, trace.busy_ns(selection) if stats else None),
+        tensor_share=tensor_share(kernels, devices),
+        breakdown=_breakdown(kernels),
+        kernels=tuple(kernels),
+    )
+
+
+def tensor_share(kernels: Iterable[Kernel], devices: Iterable[Device]) -> TensorShare:
+    """The bracket over kernel time and over eligible time; all None where no GPU has Tensor Cores."""
+    if all(device.has_tensor_cores is False for device in devices):
+        return TensorShare()
+    every = list(kernels)
+    low, high = _bracket(every)
+    eligible_low, eligible_high = _bracket([kernel for kernel in every if kernel.op.is_matrix])
+    return TensorShare(low, high, eligible_low, eligible_high)
+
+
+def _bracket(kernels: list[Kernel]) -> tuple[float | None, float | None]:
+    whole = sum(kernel.ns for kernel in kernels)
+    if whole == 0:
+        return None, None
+    tensor = sum(kernel.ns for kernel in kernels if kernel.unit is Unit.TENSOR_CORE)
+    unknown = sum(kernel.ns for kernel in kernels if kernel.unit is Unit.UNKNOWN)
+    return tensor / whole, (tensor + unknown) / whole
+
+
+def _judge(launches: Iterable[Launches], devices: dict[int, Device], book: RuleBook, trace: NsysTrace) -> Judged:
+    """The launches by kernel and verdict; each name is judged once for each kind of GPU."""
+    gpus = {
+        index: hardware.gpu(device.sm, chip=device.chip, name=device.name) if device.sm is not None else None
+        for index, device in devices.items()
+    }
+    mangled = trace.mangled_names() if book.needs_mangled else {}
+    verdicts: dict[tuple[str, hardware.Gpu | None, int | None], Verdict] = {}
+    judged: Judged = defaultdict(list)
+    for part in launches:
+        gpu, sm = gpus[part.device], devices[part.device].sm
+        key = part.name, gpu, sm
+        if key not in verdicts:
+            verdicts[key] = book.classify(part.name, sm, gpu=gpu, mangled=mangled.get(part.name, ""))
+        judged[part.name, verdicts[key]].append(part)
+    return judged
+
+
+def _kernel(
+    name: str, verdict: Verdict, parts: list[Launches], book: RuleBook, medians: dict[tuple[str, Verdict], int]
+) -> Kernel:
+    return Kernel(
+        name=name,
+        rule=verdict.rule,
+        unit=verdict.unit,
+        precision=verdict.precision,
+        accumulate=verdict.accumulate,
+        op=verdict.op,
+        evidence=verdict.evidence,
+        launches=sum(part.launches for part in parts),
+        ns=sum(part.ns for part in parts),
+        median_ns=medians.get((name, verdict)),
+        min_ns=min(part.min_ns for part in parts),
+        max_ns=max(part.max_ns for part in parts),
+        src=verdict.src,
+        dst=verdict.dst,
+        cue=book.cue(name),
+        note=verdict.note,
+        places=tuple(Place(part.device, part.process, part.launches, part.ns) for part in parts),
+    )
+
+
+def _totals(selected: Selected, busy_ns: int | None) -> Totals:
+    return Totals(
+        launches=sum(part.launches for part in selected.launches),
+        kernel_ns=sum(part.ns for part in selected.launches),
+        busy_ns=busy_ns,
+        copies=sum(c.copies for c in selected.copies),
+        copy_ns=sum(c.copy_ns for c in selected.copies),
+        sets=sum(c.sets for c in selected.copies),
+        set_ns=sum(c.set_ns for c in selected.copies),
+        graph_launches=sum(g.launches for g in selected.graphs),
+        graph_ns=sum(g.ns for g in selected.graphs),
+        negative_launches=selected.negative,
+        unplaced_launches=selected.unplaced,
+        unplaced_ns=selected.unplaced_ns,
+    )
+
+
+def _breakdown(kernels: list[Kernel]) -> tuple[Breakdown, ...]:
+    sums: dict[tuple[object, ...], list[Kernel]] = defaultdict(list)
+    for kernel in kernels:
+        sums[kernel.unit, kernel.precision, kernel.accumulate, kernel.op].append(kernel)
+    whole = sum(kernel.ns for kernel in kernels)
+    rows = [
+        Breakdown(
+            unit=of[0].unit,
+            precision=of[0].precision,
+            accumulate=of[0].accumulate,
+            op=of[0].op,
+            launches=sum(kernel.launches for kernel in of),
+            ns=sum(kernel.ns for kernel in of),
+            share=sum(kernel.ns for kernel in of) / whole if whole else 0.0,
+        )
+        for of in sums.values()
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row.ns, row.unit, row.precision, row.op)))
+
+
+def _medians(trace: NsysTrace, selection: Selection, judged: Judged) -> dict[tuple[str, Verdict], int]:
+    """The median duration in ns of each kernel's launches, rounded to a whole ns."""
+    import numpy as np
+
+    owner = {(p.name, p.device, p.process): key for key, parts in judged.items() for p in parts}
+    durations: dict[tuple[str, Verdict], list[np.typing.NDArray[np.int64]]] = defaultdict(list)
+    for place, ns in trace.durations(selection):
+        durations[owner[place]].append(ns)
+    return {key: round(float(np.median(np.concatenate(parts)))) for key, parts in durations.items()}

@@ -1,0 +1,124 @@
+"""Say how much of a trace's GPU time ran on Tensor Cores, at which precision, and which kernels did not.
+
+TRACE is an nsys SQLite export, a .nsys-rep, or a report saved with -o report.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tcscope.cli.options import Commands, add_rules, add_sm, command
+from tcscope.errors import UsageError
+
+if TYPE_CHECKING:
+    from tcscope.model import Report
+
+SUFFIXES = {".json": "json", ".csv": "csv", ".md": "md", ".txt": "table"}
+FORMATS = ("table", "json", "csv", "md")
+
+
+def add_to(commands: Commands) -> None:
+    """Declare `tcscope analyze`."""
+    parser = command(
+        commands, "analyze", __doc__, "tcscope analyze trace.sqlite --range inference --skip 5 -o report.json"
+    )
+    parser.add_argument("trace", metavar="TRACE", help="the trace, or a saved report")
+    what = parser.add_argument_group("which launches")
+    what.add_argument("--range", metavar="NAME", help="only launches inside the NVTX range NAME")
+    what.add_argument(
+        "--skip",
+        metavar="N",
+        type=_count,
+        default=0,
+        help="leave out the first N instances of the range (without --range: launches)",
+    )
+    what.add_argument("--device", metavar="N", type=_count, help="only this GPU, by its number in the trace")
+    how = parser.add_argument_group("how they are judged")
+    add_sm(how, ", where the trace doesn't know its GPU")
+    add_rules(how)
+    out = parser.add_argument_group("what is shown")
+    out.add_argument(
+        "--by", metavar="A,B", help="group by unit, precision, accumulate, op, evidence, rule, kernel, device, process"
+    )
+    out.add_argument(
+        "--top", metavar="N", type=_count, default=10, help="show the N kernels with most time (default 10)"
+    )
+    out.add_argument("--full-names", action="store_true", help="never cut a kernel's name")
+    out.add_argument("--stats", action="store_true", help="medians and GPU busy time, in a second pass")
+    out.add_argument("--format", choices=FORMATS, help="default: what the suffix of -o says, else table")
+    out.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, help="write FILE (.json .csv .md .txt) instead of the screen"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Analyze one trace and show the report."""
+    from tcscope.analysis.grouping import DEFAULT_BY
+    from tcscope.analysis.pipeline import analyze
+    from tcscope.hardware import parse_sm
+
+    form = _format(args)
+    report = analyze(
+        args.trace,
+        parse_sm(args.sm) if args.sm is not None else None,
+        args.range,
+        device=args.device,
+        skip=args.skip,
+        stats=args.stats,
+        by=[name.strip() for name in args.by.split(",")] if args.by else DEFAULT_BY,
+        rules=args.rules,
+    )
+    if args.output is None and form == "table":
+        from tcscope.render import terminal
+
+        terminal.write(report, sys.stdout, top=args.top, full_names=args.full_names)
+        return 0
+    rendered = _rendered(report, form, args)
+    if args.output is None:
+        sys.stdout.write(rendered)
+        return 0
+    try:
+        args.output.write_text(rendered, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"can't write {args.output}: {error.strerror}") from error
+    print(f"wrote {args.output}", file=sys.stderr)
+    return 0
+
+
+def _format(args: argparse.Namespace) -> str:
+    if args.format:
+        return str(args.format)
+    if args.output is None:
+        return "table"
+    if args.output.suffix not in SUFFIXES:
+        raise UsageError(
+            f"the suffix of {args.output} names no format", f"end it in {', '.join(SUFFIXES)}, or give --format"
+        )
+    return SUFFIXES[args.output.suffix]
+
+
+def _rendered(report: Report, form: str, args: argparse.Namespace) -> str:
+    if form == "json":
+        return report.to_json()
+    if form == "csv":
+        from tcscope.render import comma
+
+        return comma.groups_csv(report) if args.by else comma.kernels_csv(report)
+    if form == "md":
+        from tcscope.render.markdown import as_markdown
+
+        return as_markdown(report, top=args.top)
+    from tcscope.render import terminal
+
+    return terminal.as_text(report, top=args.top, full_names=args.full_names)
+
+
+def _count(text: str) -> int:
+    """A whole number from 0 on."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 0 on")
+    return int(text)

@@ -1,0 +1,79 @@
+"""Dataclasses to plain JSON values and back, by their type hints."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Mapping
+from enum import Enum
+from functools import cache
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from tcscope.errors import TraceError
+
+T = TypeVar("T")
+
+
+def encode(value: Any) -> Any:
+    """Dataclasses become dicts, tuples lists, words their text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, (tuple, list)):
+        return [encode(item) for item in value]
+    return value
+
+
+def decode(kind: type[T], data: Any) -> T:
+    """A dataclass from its JSON object. Unknown fields are skipped, absent ones take their default.
+
+    Raises TraceError naming the field that is wrong.
+    """
+    made: T = _decode(kind, data, kind.__name__.lower())
+    return made
+
+
+def _decode(kind: Any, data: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        return _decode_object(kind, data, where)
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        if data is None:
+            return None
+        return _decode(next(a for a in get_args(kind) if a is not type(None)), data, where)
+    if origin is tuple:
+        if not isinstance(data, list):
+            raise _wrong(where, "a list", data)
+        return tuple(_decode(get_args(kind)[0], item, f"{where}[{i}]") for i, item in enumerate(data))
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        try:
+            return kind(data)
+        except ValueError as error:
+            raise _wrong(where, f"one of {', '.join(map(str, kind))}", data) from error
+    accepted = (int, float) if kind is float else kind
+    if not isinstance(data, accepted) or (isinstance(data, bool) and kind is not bool):
+        raise _wrong(where, {"int": "a whole number", "str": "text"}.get(kind.__name__, f"a {kind.__name__}"), data)
+    return data
+
+
+def _decode_object(kind: Any, data: Any, where: str) -> Any:
+    if not isinstance(data, Mapping):
+        raise _wrong(where, "an object", data)
+    hints = _hints(kind)
+    given: dict[str, Any] = {}
+    for f in dataclasses.fields(kind):
+        if f.name in data:
+            given[f.name] = _decode(hints[f.name], data[f.name], f"{where}.{f.name}")
+        elif f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
+            raise TraceError(f"not a whole report: {where}.{f.name} is missing")
+    return kind(**given)
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _wrong(where: str, expected: str, data: Any) -> TraceError:
+    return TraceError(f"not a sound report: {where} must be {expected}, not {str(data)[:60]!r}")

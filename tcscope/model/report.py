@@ -1,0 +1,223 @@
+"""The report: one dataclass tree, field for field its JSON (`tcscope.report/1`). Times in ns, shares 0..1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tcscope.errors import TraceError
+from tcscope.model.trace import Device, Selection
+from tcscope.model.words import Accumulate, Dtype, Evidence, Level, Op, Precision, Unit
+
+if TYPE_CHECKING:
+    import pandas
+
+REPORT_SCHEMA = "tcscope.report/1"
+
+
+@dataclass(frozen=True, slots=True)
+class TraceInfo:
+    """Where the numbers come from. `file` is the file's name without its folder; times of day are UTC."""
+
+    file: str
+    tool: str = ""
+    schema_version: str = ""
+    captured: str = ""
+    host: str = ""
+    driver: str = ""
+    cuda: str = ""
+    devices: tuple[Device, ...] = ()
+    processes: tuple[int, ...] = ()
+    selection: Selection = field(default_factory=Selection)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the selected launches.
+
+    `busy_ns`, the union of the kernels' intervals, is None unless asked for. `graph_launches` and `graph_ns` are CUDA
+    graph launches whose kernels the trace doesn't show: they are in no other number. `negative_launches` end before
+    they start and count as 0 ns. `unplaced_launches` lie outside every range, for the trace lacks their launch call.
+    """
+
+    launches: int = 0
+    kernel_ns: int = 0
+    busy_ns: int | None = None
+    copies: int = 0
+    copy_ns: int = 0
+    sets: int = 0
+    set_ns: int = 0
+    graph_launches: int = 0
+    graph_ns: int = 0
+    negative_launches: int = 0
+    unplaced_launches: int = 0
+    unplaced_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TensorShare:
+    """The bracket: low counts tensor_core alone, high adds what is unknown; over kernel time and over eligible time.
+
+    All None where the GPU has no Tensor Cores or there is no time to share.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    eligible_low: float | None = None
+    eligible_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """Time of one combination of unit, precision, accumulate and op."""
+
+    unit: Unit
+    precision: Precision
+    accumulate: Accumulate | None
+    op: Op
+    launches: int
+    ns: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Time of one combination of values of the dimensions `Report.by`; `keys` are those values as text."""
+
+    keys: tuple[str, ...]
+    launches: int
+    ns: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The part of a kernel's launches that one process made on one device."""
+
+    device: int
+    process: int
+    launches: int
+    ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """One kernel with its verdict and times; `median_ns` is None unless asked for.
+
+    A name that ran on GPUs of different architectures with different verdicts is one Kernel for each verdict.
+    """
+
+    name: str
+    rule: str | None
+    unit: Unit
+    precision: Precision
+    accumulate: Accumulate | None
+    op: Op
+    evidence: Evidence
+    launches: int
+    ns: int
+    median_ns: int | None
+    min_ns: int
+    max_ns: int
+    src: Dtype | None = None
+    dst: Dtype | None = None
+    cue: str = ""
+    note: str = ""
+    places: tuple[Place, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of the network with the kernels that ran for it."""
+
+    name: str
+    type: str = ""
+    unit: Unit = Unit.UNKNOWN
+    precision: Precision = Precision.UNKNOWN
+    launches: int = 0
+    ns: int = 0
+    kernels: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing the reader should know, with its time and one thing to do. `code` is stable."""
+
+    code: str
+    level: Level
+    ns: int
+    message: str
+    hint: str = ""
+    layers: tuple[str, ...] = ()
+    kernels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything tcscope knows of a trace. Kernels and breakdown are sorted by time, longest first."""
+
+    trace: TraceInfo
+    totals: Totals = field(default_factory=Totals)
+    tensor_share: TensorShare = field(default_factory=TensorShare)
+    breakdown: tuple[Breakdown, ...] = ()
+    kernels: tuple[Kernel, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    by: tuple[str, ...] = ()
+    groups: tuple[Group, ...] = ()
+    schema: str = REPORT_SCHEMA
+
+    def to_frame(self) -> pandas.DataFrame:
+        """The kernels as a pandas DataFrame: one row a kernel, times in ns, `share` of the kernel time 0..1."""
+        import pandas
+
+        columns = [name for name in Kernel.__slots__ if name != "places"]
+        rows = [[getattr(kernel, name) for name in columns] for kernel in self.kernels]
+        frame = pandas.DataFrame(rows, columns=columns)
+        frame.insert(columns.index("ns") + 1, "share", frame["ns"] / max(self.totals.kernel_ns, 1))
+        return frame
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as its JSON object: plain dicts, lists, numbers and text."""
+        from tcscope.model.codec import encode
+
+        encoded: dict[str, Any] = encode(self)
+        return {"schema": encoded.pop("schema"), **encoded}
+
+    def to_json(self) -> str:
+        """The report as JSON text."""
+        import json
+
+        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
+
+    def save(self, path: str | Path) -> None:
+        """Write the report's JSON to `path`."""
+        Path(path).write_text(self.to_json(), encoding="utf-8")
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Report:
+        """The report of a JSON object; fields this version doesn't know are left out. Raises TraceError."""
+        from tcscope.model.codec import decode
+
+        return decode(cls, data)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Report:
+        """Read a saved report. Raises OSError, and TraceError where the file is no report of a known schema."""
+        import json
+
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise TraceError(f"{path} is not JSON: {error}") from error
+        schema = data.get("schema") if isinstance(data, dict) else None
+        if schema != REPORT_SCHEMA:
+            found = f"its schema is '{schema}'" if schema else "it has no schema"
+            raise TraceError(
+                f"{path} is no tcscope report: {found}, expected '{REPORT_SCHEMA}'",
+                "make one with `tcscope analyze TRACE -o report.json`",
+            )
+        return cls.from_dict(data)

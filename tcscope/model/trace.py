@@ -1,0 +1,103 @@
+"""What a source tells of a trace: its devices, and launches already summed by kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A GPU of the trace.
+
+    `index` is the number by which the trace and `--device` name it; `sm` its compute capability (87 for 8.7), None
+    where the trace doesn't know. `has_tensor_cores` is None where that can't be told.
+    """
+
+    index: int
+    name: str = ""
+    sm: int | None = None
+    sm_count: int | None = None
+    has_tensor_cores: bool | None = None
+    chip: str = ""
+    integrated: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Launches:
+    """All launches of one kernel by one process on one device. Times in ns; a negative duration counts as 0."""
+
+    name: str
+    device: int
+    process: int
+    launches: int
+    ns: int
+    min_ns: int
+    max_ns: int
+
+    def joined(self, other: Launches) -> Launches:
+        """These launches and others of the same kernel, device and process."""
+        return replace(
+            self,
+            launches=self.launches + other.launches,
+            ns=self.ns + other.ns,
+            min_ns=min(self.min_ns, other.min_ns),
+            max_ns=max(self.max_ns, other.max_ns),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Memory copies and sets on one device: beside the kernels, never inside their shares."""
+
+    device: int
+    copies: int = 0
+    copy_ns: int = 0
+    sets: int = 0
+    set_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GraphLaunches:
+    """CUDA graph launches whose kernels the trace doesn't show, on one device."""
+
+    device: int
+    launches: int
+    ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which launches of a trace are looked at.
+
+    `range` is the name of an NVTX range that must enclose the launch call on its thread; `skip` leaves out the first N
+    instances of the range or, without one, the first N launches; `device` is a Device's index.
+    """
+
+    range: str | None = None
+    skip: int = 0
+    device: int | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every launch of the trace is in."""
+        return self.range is None and self.skip == 0
+
+    def takes(self, device: int) -> bool:
+        """Whether what ran on this device is in."""
+        return self.device is None or self.device == device
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The selected part of a trace, summed, and what could not be taken as it stands.
+
+    `negative` launches end before they start: they count as 0 ns. `unplaced` kernels, of `unplaced_ns`, have no launch
+    call in the trace, so that no range can claim them.
+    """
+
+    launches: tuple[Launches, ...]
+    copies: tuple[Copies, ...] = ()
+    graphs: tuple[GraphLaunches, ...] = ()
+    negative: int = 0
+    unplaced: int = 0
+    unplaced_ns: int = 0

@@ -1,0 +1,96 @@
+"""Parts of a report in words, as every output for people has them."""
+
+from __future__ import annotations
+
+from tcscope.model import TensorShare, Totals, TraceInfo
+from tcscope.rulebook import canonical
+from tcscope.wording import count, duration, percent, plain
+
+NOT_APPLICABLE = "n/a"
+
+
+def milliseconds(ns: int) -> str:
+    """`5,437.102` for 5437102000 ns."""
+    return f"{ns / 1e6:,.3f}"
+
+
+def bracket(low: float | None, high: float | None) -> str:
+    """`64.3 %`, `64.3 to 70.1 %`, or `n/a`."""
+    if low is None or high is None:
+        return NOT_APPLICABLE
+    first, last = percent(low), percent(high)
+    return f"{first} %" if first == last else f"{first} to {last} %"
+
+
+def shares(tensor_share: TensorShare) -> tuple[tuple[str, float | None, float | None], ...]:
+    """What each bracket is a share of, with its ends."""
+    return (
+        ("of the kernel time", tensor_share.low, tensor_share.high),
+        ("of matrix work (gemm, conv, attention)", tensor_share.eligible_low, tensor_share.eligible_high),
+    )
+
+
+def gpus(trace: TraceInfo) -> list[str]:
+    """A line for each GPU: `0: NVIDIA H100 80GB HBM3, sm_90, 132 SMs`."""
+    lines = []
+    for device in trace.devices:
+        parts = [device.name or "unknown GPU", f"sm_{device.sm}" if device.sm else "architecture unknown"]
+        if device.sm_count:
+            parts.append(f"{device.sm_count} SMs")
+        if device.has_tensor_cores is False:
+            parts.append("no Tensor Cores")
+        lines.append(("" if len(trace.devices) == 1 else f"{device.index}: ") + ", ".join(parts))
+    return lines
+
+
+def beside(totals: Totals) -> str:
+    """What ran beside the kernels: `GPU busy for 5.4 ms, 120 memory sets of 188.4 us`."""
+    parts = [] if totals.busy_ns is None else [f"GPU busy for {duration(totals.busy_ns)}"]
+    for number, ns, noun in (
+        (totals.copies, totals.copy_ns, "memory copy"),
+        (totals.sets, totals.set_ns, "memory set"),
+        (totals.graph_launches, totals.graph_ns, "opaque graph launch"),
+    ):
+        if number:
+            parts.append(f"{count(number, noun)} of {duration(ns)}")
+    return ", ".join(parts)
+
+
+def captured_with(trace: TraceInfo) -> str:
+    """`Nsight Systems 2025.3.2.0 (schema 3.20.3), 2026-11-23T06:06:53`."""
+    schema = f"schema {trace.schema_version}" if trace.schema_version else ""
+    tool = f"{trace.tool} ({schema})" if trace.tool and schema else trace.tool or schema
+    return ", ".join(part for part in (tool, trace.captured) if part) or "unknown tool"
+
+
+def selection(trace: TraceInfo) -> str:
+    """`range 'inference' but its first 3 instances, device 0`; nothing where the whole trace is taken."""
+    chosen = trace.selection
+    parts = []
+    if chosen.range is not None:
+        parts.append(
+            f"range '{plain(chosen.range)}'" + (f" but its first {chosen.skip} instances" if chosen.skip else "")
+        )
+    elif chosen.skip:
+        parts.append(f"all but the first {chosen.skip} launches")
+    if chosen.device is not None:
+        parts.append(f"device {chosen.device}")
+    return ", ".join(parts)
+
+
+def cut(name: str, width: int, cue: str = "", *, gap: str = "…") -> str:
+    """A name that fits into `width`: without its wrappers and parameters, then cut in its middle, `cue` kept."""
+    if len(plain(name)) <= width:
+        return plain(name)
+    name = plain(canonical(name))
+    if len(name) <= width:
+        return name
+    at = name.find(cue) if cue else -1
+    tail = max(width // 3, 1)
+    head = width - tail - len(gap)
+    if at < 0 or at + len(cue) <= head or at >= len(name) - tail or len(cue) + 2 * len(gap) >= width:
+        return name[:head] + gap + name[-tail:]
+    after = name[at + len(cue) :]
+    room = width - len(cue) - len(gap)
+    rest = after if len(after) <= room // 3 else after[: max(room // 3 - len(gap), 0)] + gap
+    return name[: room - len(rest)] + gap + cue + rest

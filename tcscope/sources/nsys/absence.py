@@ -1,0 +1,55 @@
+"""Why an export holds no kernels, and how to capture again: told from what else it holds."""
+
+from __future__ import annotations
+
+from tcscope.errors import TraceError
+from tcscope.sources.nsys import tables as t
+from tcscope.sources.nsys.database import Database
+from tcscope.sources.nsys.header import capture_metadata
+
+CAPTURE_AGAIN = "nsys profile -t cuda,nvtx --cuda-graph-trace=node -o again COMMAND"
+_OTHER_TRIGGERS = ("Immediate", "Delayed")
+
+
+def why_no_kernels(db: Database) -> TraceError:
+    """The most likely reason, from the most certain clue to the least."""
+    return TraceError(f"{db.path} holds no kernels: {_reason(db)}", CAPTURE_AGAIN + _advice(db))
+
+
+def _reason(db: Database) -> str:
+    graphs = _count(db, t.GRAPH)
+    capture = capture_metadata(db)
+    if graphs:
+        return f"all its work is in {graphs} CUDA graph launches, traced as a whole (--cuda-graph-trace=graph)"
+    if capture.get("COLLECT_CUDA_TRACE") == "false":
+        return "it was captured without CUDA tracing"
+    launches = launch_calls(db)
+    if launches:
+        return f"it has {launches} launch calls, but the GPU's records of them were not collected"
+    trigger = capture.get("START_TRIGGER", "Immediate")
+    if trigger not in _OTHER_TRIGGERS:
+        return f"the capture was to begin at '{trigger}', and no CUDA work came after that"
+    if t.RUNTIME in db.tables:
+        return "the program called CUDA, but launched nothing while it was recorded"
+    return "no CUDA activity was recorded: the program ran none, or it ended before its records were flushed"
+
+
+def _advice(db: Database) -> str:
+    """What to see to besides the options."""
+    if _count(db, t.GRAPH):
+        return ""
+    if launch_calls(db):
+        return "  # let the program end with cudaDeviceSynchronize() and cudaProfilerStop()"
+    return "  # profile the process that runs the engine, and let it end with cudaProfilerStop()"
+
+
+def launch_calls(db: Database) -> int:
+    """The number of kernel and graph launch calls that the trace recorded."""
+    if not db.has(t.RUNTIME, "nameId") or not db.has(t.STRINGS, "id", "value"):
+        return 0
+    named = f"select id from {t.STRINGS} where value like 'cu%Launch%'"
+    return int(db.row(f"select count(*) from {t.RUNTIME} where nameId in ({named})")[0])
+
+
+def _count(db: Database, table: str) -> int:
+    return int(db.row(f"select count(*) from {table}")[0]) if table in db.tables else 0

@@ -1,0 +1,103 @@
+"""A read-only window on an nsys SQLite export: what is there is probed, never assumed, and nothing is ever written."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from tcscope.errors import TraceError
+from tcscope.sources.nsys.tables import STRINGS
+
+MAGIC = b"SQLite format 3\x00"
+_WAL = 2  # value of header bytes 18 and 19: https://www.sqlite.org/fileformat.html#file_format_version_numbers
+
+
+class Database:
+    """One export, opened with SQLite's `mode=ro`. Errors of a damaged file become TraceError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.connection = self.connect()
+
+    def connect(self) -> sqlite3.Connection:
+        """A connection of one's own, for one thread at a time."""
+        connection = sqlite3.connect(_uri(self.path), uri=True, check_same_thread=False)
+        connection.text_factory = _decode
+        return connection
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.connection.close()
+
+    @cached_property
+    def tables(self) -> dict[str, frozenset[str]]:
+        """Each table's columns. An export makes only the tables it has rows for."""
+        with self.damage_told():
+            names = [row[0] for row in self.connection.execute("select name from sqlite_master where type = 'table'")]
+            return {name: self._columns(name) for name in names}
+
+    def has(self, table: str, *columns: str) -> bool:
+        """Whether the export has a table with these columns."""
+        return table in self.tables and self.tables[table].issuperset(columns)
+
+    def column(self, table: str, column: str, default: str = "null") -> str:
+        """SQL that reads a column, or `default` where this export's table lacks it."""
+        return f'"{column}"' if self.has(table, column) else default
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query, one at a time."""
+        with self.damage_told():
+            yield from self.connection.execute(sql, parameters)
+
+    def row(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...]:
+        """The first row of a query that always gives one."""
+        return next(self.rows(sql, parameters))
+
+    def strings(self, ids: Iterable[int]) -> dict[int, str]:
+        """The texts of string ids, as far as the export has them."""
+        if not self.has(STRINGS, "id", "value"):
+            return {}
+        wanted = sorted(ids)
+        texts: dict[int, str] = {}
+        for first in range(0, len(wanted), 500):  # SQLite's limit of bound parameters was 999 before 3.32
+            some = wanted[first : first + 500]
+            marks = ", ".join("?" * len(some))
+            texts.update(self.rows(f"select id, value from {STRINGS} where id in ({marks})", some))
+        return texts
+
+    @contextmanager
+    def damage_told(self) -> Iterator[None]:
+        """Turn SQLite's complaint about the file into one sentence."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise damaged(self.path, error) from error
+
+    def _columns(self, table: str) -> frozenset[str]:
+        quoted = table.replace('"', '""')
+        return frozenset(row[1] for row in self.connection.execute(f'pragma table_info("{quoted}")'))
+
+
+def damaged(path: Path, error: sqlite3.Error) -> TraceError:
+    """The one sentence for a file that SQLite can't read to its end."""
+    return TraceError(
+        f"{path} is damaged or cut short: {error}",
+        "copy the file again, or export it again with `nsys export --type sqlite FILE.nsys-rep`",
+    )
+
+
+def _uri(path: Path) -> str:
+    """A read-only URI. A WAL file without its log is opened immutable: SQLite would put two files beside it."""
+    with path.open("rb") as file:
+        header = file.read(20)
+    settled_wal = len(header) == 20 and header[18] == _WAL and not path.with_name(path.name + "-wal").exists()
+    return f"file:{quote(str(path.resolve()))}?mode=ro{'&immutable=1' if settled_wal else ''}"
+
+
+def _decode(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")

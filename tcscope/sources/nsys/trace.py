@@ -1,0 +1,174 @@
+"""An nsys SQLite export as tcscope reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tcscope.errors import TraceError
+from tcscope.model import Launches, Selected, Selection, TraceInfo
+from tcscope.sources.nsys import tables as t
+from tcscope.sources.nsys.absence import why_no_kernels
+from tcscope.sources.nsys.activity import read_copies, read_graphs
+from tcscope.sources.nsys.database import Database
+from tcscope.sources.nsys.devices import DeviceMap, read_devices
+from tcscope.sources.nsys.header import read_header
+from tcscope.sources.nsys.totals import Sums, sum_launches
+
+if TYPE_CHECKING:
+    from tcscope.model.inventory import Inventory
+    from tcscope.sources.nsys.ranges import LaunchFilter
+    from tcscope.sources.nsys.rows import Columns, Ints
+
+Place = tuple[str, int, int]  # kernel name, device index, process id
+
+
+class NsysTrace:
+    """One export. `sm` is the compute capability of GPUs of which the trace doesn't know it."""
+
+    def __init__(self, path: Path, sm: int | None = None) -> None:
+        self.path = path
+        self.db = Database(path)
+        self._sm = sm
+        if not any(table in self.db.tables for table in (t.STRINGS, t.KERNEL, *t.EXPORT_TABLES)):
+            raise TraceError(
+                f"{path} is an SQLite file, but no nsys export: it has no table {t.STRINGS}",
+                "make one with `nsys export --type sqlite FILE.nsys-rep`",
+            )
+
+    @cached_property
+    def devices(self) -> DeviceMap:
+        """The trace's GPUs."""
+        return read_devices(self.db, self._sm)
+
+    def info(self) -> TraceInfo:
+        """What the trace says of itself and of the machine it was captured on."""
+        return read_header(self.db)
+
+    def select(self, selection: Selection) -> Selected:
+        """The selected launches, summed. Raises TraceError where there are none, with the reason and the remedy."""
+        launched = self._launch_filter(selection)
+        unplaced = unplaced_ns = 0
+        if selection.is_whole:
+            self.demand_kernels()
+            sums = sum_launches(self.db)
+        else:
+            from tcscope.sources.nsys.rows import sum_rows
+
+            rows = self._all_rows()
+            if launched is not None:
+                lost = rows.where(~launched.is_placed(rows))
+                unplaced, unplaced_ns = len(lost), int(lost.ns.sum())
+            sums = sum_rows(self._chosen(rows, selection, launched))
+        return Selected(
+            launches=self._named(sums, selection),
+            copies=tuple(c for c in read_copies(self.db, self.devices, launched) if selection.takes(c.device)),
+            graphs=tuple(g for g in read_graphs(self.db, self.devices, launched) if selection.takes(g.device)),
+            negative=sum(s.negative for s in sums.values()),
+            unplaced=unplaced,
+            unplaced_ns=unplaced_ns,
+        )
+
+    def durations(self, selection: Selection) -> Iterator[tuple[Place, Ints]]:
+        """The ns of each selected launch, by kernel, device and process: a second pass, for medians."""
+        for place, group in self._placed_rows(selection):
+            yield place, group.ns
+
+    def busy_ns(self, selection: Selection) -> int:
+        """The union of the selected launches' intervals in ns, summed over devices."""
+        from tcscope.sources.nsys.rows import union_ns
+
+        by_device: dict[int, list[Columns]] = {}
+        for (_, device, _), group in self._placed_rows(selection):
+            by_device.setdefault(device, []).append(group)
+        return sum(union_ns(groups) for groups in by_device.values())
+
+    def mangled_names(self) -> dict[str, str]:
+        """Each kernel's mangled name by its demangled one, where the export has it."""
+        if not self.db.has(t.KERNEL, "demangledName", "mangledName"):
+            return {}
+        pairs = self.db.rows(f"select demangledName, max(mangledName) from {t.KERNEL} group by demangledName")
+        by_id = {name: mangled for name, mangled in pairs if mangled is not None}
+        texts = self.db.strings({*by_id, *by_id.values()})
+        return {texts[name]: texts[mangled] for name, mangled in by_id.items() if name in texts and mangled in texts}
+
+    def demand_kernels(self) -> None:
+        """Raise TraceError, with the reason, where the export holds no kernel."""
+        columns = ("demangledName", "deviceId", "start", "end")
+        if not self.db.has(t.KERNEL, *columns) or not list(self.db.rows(f"select 1 from {t.KERNEL} limit 1")):
+            raise why_no_kernels(self.db)
+
+    def inventory(self) -> Inventory:
+        """Counts of everything that the trace holds."""
+        from tcscope.sources.nsys.inventory import take_inventory
+
+        return take_inventory(self.db, self.devices)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.db.close()
+
+    def _launch_filter(self, selection: Selection) -> LaunchFilter | None:
+        if selection.range is None:
+            return None
+        from tcscope.sources.nsys.ranges import range_filter
+
+        return range_filter(self.db, selection)
+
+    def _all_rows(self) -> Columns:
+        from tcscope.sources.nsys.rows import KERNEL_COLUMNS, read_columns
+
+        self.demand_kernels()
+        return read_columns(self.db, t.KERNEL, KERNEL_COLUMNS)
+
+    def _chosen(self, rows: Columns, selection: Selection, launched: LaunchFilter | None) -> Columns:
+        if launched is not None:
+            return rows.where(launched.mask(rows))
+        from tcscope.sources.nsys.rows import skip_first
+
+        return skip_first(rows, selection.skip) if selection.skip else rows
+
+    def _placed_rows(self, selection: Selection) -> Iterator[tuple[Place, Columns]]:
+        from tcscope.sources.nsys.rows import groups
+
+        rows = self._chosen(self._all_rows(), selection, self._launch_filter(selection))
+        found = list(groups(rows, ("demangledName", "deviceId", "globalPid")))
+        texts = self.db.strings({name for (name, _, _), _ in found})
+        for key, group in found:
+            place = self._place(key, texts)
+            if selection.takes(place[1]):
+                yield place, group
+
+    def _place(self, key: tuple[int | None, ...], texts: dict[int, str]) -> Place:
+        name_id, ordinal, global_pid = key
+        pid, ordinal = t.pid_of(global_pid), ordinal or 0
+        name = texts.get(name_id) if name_id is not None else None
+        return name or f"(kernel without a name, string {name_id})", self.devices.index_of(ordinal, pid), pid
+
+    def _named(self, sums: Sums, selection: Selection) -> tuple[Launches, ...]:
+        """The sums with names for ids and devices for ordinals, without the devices that were not asked for."""
+        texts = self.db.strings({name for name, _, _ in sums if name is not None})
+        by_place: dict[Place, Launches] = {}
+        for key, s in sums.items():
+            place = self._place(key, texts)
+            new = Launches(*place, s.launches, s.ns, s.min_ns, s.max_ns)
+            by_place[place] = by_place[place].joined(new) if place in by_place else new
+        found = tuple(launches for launches in by_place.values() if selection.takes(launches.device))
+        if not found:
+            raise self._nothing_selected(selection, {place[1] for place in by_place})
+        return found
+
+    def _nothing_selected(self, selection: Selection, devices: set[int]) -> TraceError:
+        if devices:
+            known = ", ".join(map(str, sorted(devices)))
+            return TraceError(
+                f"{self.path} has no kernel on device {selection.device}", f"--device takes one of: {known}"
+            )
+        if selection.range is not None:
+            return TraceError(
+                f"no kernel of {self.path} was launched inside the range '{selection.range}'",
+                f"tcscope info {self.path}  # lists ranges; a launch counts for the ranges open on its own thread",
+            )
+        return TraceError(f"--skip {selection.skip} leaves nothing: {self.path} has no more launches than that")
