@@ -49,8 +49,8 @@ def _best(items: Iterable[Any]) -> tuple[str, ...]:
 
 def _of_part(op: Any, argument: Any) -> tuple[str, ...]:
     """The any-of set of one part that is no plain literal."""
-    if op is _constants.SUBPATTERN:
-        return _best(argument[-1])
+    if op is _constants.SUBPATTERN:  # (group, flags added, flags removed, items); (?i:...) matches more than its text
+        return () if argument[1] & re.IGNORECASE else _best(argument[-1])
     if op in (_constants.MAX_REPEAT, _constants.MIN_REPEAT) and argument[0] >= 1:
         return _best(argument[2])
     if op is _constants.ASSERT and argument[0] == 1:

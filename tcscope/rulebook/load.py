@@ -110,6 +110,7 @@ class _RuleReader:
             self._complain("id", f"id '{rule_id}' must be kebab-case: lower-case words and digits joined by '-'")
         against, pattern = self._match()
         choices = {name: self._choices(name, pattern, tokens) for name in FIELD_WORDS if fields.node_of(name)}
+        self._groups_in_use(pattern, choices)
         if not fields.node_of("op"):
             self._complain("id", "'op:' is missing")
         arch = fields.mapping("arch", ("min", "max"))
@@ -158,6 +159,12 @@ class _RuleReader:
         except re.error as error:
             self.problems.add(match.node_of("regex"), f"regex does not compile: {error}")
             return against, None
+
+    def _groups_in_use(self, pattern: re.Pattern[str] | None, choices: dict[str, tuple[Choice, ...]]) -> None:
+        used = {choice.group for tried in choices.values() for choice in tried if isinstance(choice, Reference)}
+        for group in pattern.groupindex if pattern is not None else ():
+            if group not in used:
+                self._complain("match", f"group (?P<{group}>...) is used by no field; write (?:...) or '${group}'")
 
     def _word(self, fields: Fields, name: str, kind: type[W]) -> W | None:
         text = fields.text(name, required=True)

@@ -36,7 +36,7 @@ def canonical(name: str) -> str:
 
 def short_name(name: str) -> str:
     """The function's own identifier, as an exporter's `shortName` has it: no namespaces, no template arguments."""
-    text = _without_parameters(_RETURN_TYPE.sub("", _CLONE.sub("", name.strip())))
+    text = _unify_cpp(_without_parameters(_RETURN_TYPE.sub("", _CLONE.sub("", name.strip()))))
     return text.split("<", 1)[0].rsplit("::", 1)[-1]
 
 
