@@ -33,12 +33,12 @@ def _lacking(held: Inventory) -> Iterator[Finding]:
             f"{held.graph_launches} CUDA graph launches were traced as a whole: their kernels are not in the trace",
             f"{_PROFILE} COMMAND",
         )
-    if not held.trace.devices:
+    if all(device.sm is None for device in held.trace.devices):
         yield Finding(
             "unknown-architecture",
             Level.WARNING,
             0,
-            "no GPU is described",
+            "no GPU is described" if not held.trace.devices else "the GPU's architecture is not recorded",
             "tcscope analyze TRACE --sm 87  # its capability",
         )
     if not held.launch_calls:

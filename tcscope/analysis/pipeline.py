@@ -36,6 +36,8 @@ def analyze(
 
     Raises UsageError, ConfigError (a rule file is wrong), and TraceError where the trace can't answer.
     """
+    if range is not None:
+        range = range.encode("utf-8", "replace").decode()  # noqa: A001 - bytes of another encoding can't be in a report
     selection = Selection(range, skip, device)
     source = open_source(path, sm)
     if isinstance(source, Report):

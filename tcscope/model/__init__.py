@@ -13,7 +13,18 @@ from tcscope.model.report import (
     Totals,
     TraceInfo,
 )
-from tcscope.model.trace import Copies, Device, GraphLaunches, Launches, Selected, Selection
+from tcscope.model.trace import (
+    Attribution,
+    Copies,
+    Device,
+    GraphLaunches,
+    Iterations,
+    Launches,
+    RangeLevel,
+    RangePart,
+    Selected,
+    Selection,
+)
 from tcscope.model.verdict import Verdict
 from tcscope.model.words import (
     MATRIX_OPS,
@@ -31,6 +42,7 @@ __all__ = [
     "MATRIX_OPS",
     "REPORT_SCHEMA",
     "Accumulate",
+    "Attribution",
     "Breakdown",
     "Copies",
     "Device",
@@ -39,6 +51,7 @@ __all__ = [
     "Finding",
     "GraphLaunches",
     "Group",
+    "Iterations",
     "Kernel",
     "Launches",
     "Layer",
@@ -46,6 +59,8 @@ __all__ = [
     "Op",
     "Place",
     "Precision",
+    "RangeLevel",
+    "RangePart",
     "Report",
     "Selected",
     "Selection",

@@ -9,10 +9,11 @@ from tcscope.model.report import Finding, TraceInfo
 
 @dataclass(frozen=True, slots=True)
 class RangeCount:
-    """A name of NVTX ranges, and how many ranges have it."""
+    """A name of NVTX ranges, how many ranges have it, and their time on the CPU in ns."""
 
     name: str
     instances: int
+    ns: int
 
 
 @dataclass(frozen=True, slots=True)

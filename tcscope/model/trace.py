@@ -88,6 +88,59 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
+class RangeLevel:
+    """Which NVTX ranges launches are attributed to: TensorRT's layers, or ranges of any domain at a depth.
+
+    `depth` counts from the outermost range (1); 0 is the innermost. TensorRT's layers are always the innermost.
+    """
+
+    layers: bool = True
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RangePart:
+    """What one kernel ran for one range: an index into `Attribution.ranges`, None where no range claims it."""
+
+    range: int | None
+    name: str
+    device: int
+    process: int
+    launches: int
+    ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """The selected launches by range. `ranges` are names in the order of their first launch.
+
+    `graph_ns` is the time of kernels launched by a CUDA graph as a whole: they lie in the range around that launch.
+    `unplaced_ns` is the time of kernels whose launch call the trace lacks; both are among the parts.
+    """
+
+    ranges: tuple[str, ...]
+    parts: tuple[RangePart, ...]
+    graph_ns: int = 0
+    unplaced_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Iterations:
+    """The instances of one NVTX range, an inference each. `wall_ns` is their summed length on the CPU.
+
+    `kernel_ns` is the time of the kernels launched in them, `span_ns` reaches in each from its first kernel's start to
+    its last kernel's end, and `idle_ns` is the part of the spans in which no kernel ran. All are sums over instances.
+    """
+
+    name: str
+    count: int
+    wall_ns: int
+    kernel_ns: int = 0
+    span_ns: int = 0
+    idle_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Selected:
     """The selected part of a trace, summed, and what could not be taken as it stands.
 
@@ -101,3 +154,5 @@ class Selected:
     negative: int = 0
     unplaced: int = 0
     unplaced_ns: int = 0
+    attribution: Attribution | None = None
+    iterations: Iterations | None = None

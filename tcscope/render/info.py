@@ -32,9 +32,11 @@ def as_text(held: Inventory) -> str:
         rows.append(("sampled", f"{count(held.sampled_metrics, 'GPU metric')}{rate}"))
     if held.domains:
         rows.append(("domains", ", ".join(map(plain, held.domains))))
-    shown = [f"{r.instances:>6,} x {text.cut(r.name, 60)}" for r in held.ranges[:_RANGES]]
+    shown = [
+        f"{r.instances:>6,} x {duration(r.ns / r.instances):>10}  {text.cut(r.name, 50)}" for r in held.ranges[:_RANGES]
+    ]
     if len(held.ranges) > _RANGES:
-        shown.append(f"{'':9}and {len(held.ranges) - _RANGES} more names (--format json has all)")
+        shown.append(f"{'':21}and {len(held.ranges) - _RANGES} more names (--format json has all)")
     rows += [("" if number else "ranges", line) for number, line in enumerate(shown)]
     lines = [f"{label:<9}{line}".rstrip() for label, line in rows if line]
     for finding in held.missing:

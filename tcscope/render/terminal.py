@@ -142,8 +142,11 @@ class _Page:
         self._title(title)
         self._line((f"{'time %':>6} {'total ms':>10} {'launches':>9} {'avg':>9}  verdict (rule)", "bold"))
         for kernel in kernels[: self.top]:
-            self._line(self._numbers(kernel.ns, f"{kernel.launches:>9,}"), *self._verdict(kernel))
             room = self.console.width - _INDENT
+            line = Text.assemble(self._numbers(kernel.ns, f"{kernel.launches:>9,}"), *self._verdict(kernel))
+            if not self.full_names:
+                line.truncate(self.console.width, overflow="ellipsis" if self.unicode else "crop")
+            self._line(line)
             name = plain(kernel.name) if self.full_names else self._name(kernel.name, room, kernel.cue)
             self._line(" " * _INDENT, (name, "cyan"))
         more = kernels[self.top :]

@@ -29,7 +29,7 @@ def open_source(path: str | Path, sm: int | None = None) -> NsysTrace | Report:
 
         return exported(path, sm)
     if head.lstrip()[:1] == b"{":
-        return Report.load(path)
+        return _saved_report(path)
     if path.suffix in (".qdrep", ".qdstrm"):
         raise TraceError(
             f"{path} is a raw recording of nsys",
@@ -45,6 +45,14 @@ def open_trace(path: str | Path, sm: int | None = None) -> NsysTrace:
     if isinstance(source, Report):
         raise UsageError(f"{path} is a saved report; this needs the trace itself", _EXPECTED)
     return source
+
+
+def _saved_report(path: Path) -> Report:
+    try:
+        return Report.load(path)
+    except TraceError as error:
+        said = error.message if str(path) in error.message else f"{path} is {error.message}"
+        raise TraceError(said, error.hint or "make it again with `tcscope analyze TRACE -o report.json`") from error
 
 
 def _head(path: Path) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -64,18 +65,23 @@ def exported(path: Path, sm: int | None = None) -> NsysTrace:
     if nsys is None:
         raise TraceError(
             f"{path} must be exported to SQLite, and there is no nsys here",
-            f"nsys export --type sqlite -o {beside.name} {path.name}  # where nsys is installed; or set $NSYS",
+            f"{_command(path)}  # where nsys is installed; or set $NSYS",
         )
     folder = tempfile.mkdtemp(prefix="tcscope-")
     try:
         output = Path(folder) / beside.name
         _run_export(nsys, path, output)
-        trace = NsysTrace(output, sm)
+        trace = NsysTrace(path, sm, output)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     weakref.finalize(trace, shutil.rmtree, folder, ignore_errors=True)
     return trace
+
+
+def _command(path: Path) -> str:
+    """The command that exports a recording beside it, to be typed in its folder."""
+    return shlex.join(["nsys", "export", "--type", "sqlite", "-o", path.with_suffix(".sqlite").name, path.name])
 
 
 def _run_export(nsys: Path, path: Path, output: Path) -> None:
@@ -89,5 +95,5 @@ def _run_export(nsys: Path, path: Path, output: Path) -> None:
         said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()
         raise TraceError(
             f"{nsys} could not export {path} (exit code {done.returncode}): {said[-1].strip()}",
-            f"nsys export --type sqlite -o {output.name} {path.name}  # with the nsys that recorded it, or a newer one",
+            f"{_command(path)}  # with the nsys that recorded it, or a newer one",
         )

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from tcscope.errors import TraceError
+from tcscope.model import GraphLaunches, Selection
 from tcscope.sources.nsys import tables as t
 from tcscope.sources.nsys.database import Database
 from tcscope.sources.nsys.header import capture_metadata
+from tcscope.wording import count
+
+if TYPE_CHECKING:
+    from tcscope.sources.nsys.ranges import LaunchFilter
 
 CAPTURE_AGAIN = "nsys profile -t cuda,nvtx --cuda-graph-trace=node -o again COMMAND"
 _OTHER_TRIGGERS = ("Immediate", "Delayed")
@@ -16,16 +24,45 @@ def why_no_kernels(db: Database) -> TraceError:
     return TraceError(f"{db.path} holds no kernels: {_reason(db)}", CAPTURE_AGAIN + _advice(db))
 
 
+def nothing_selected(
+    path: Path,
+    selection: Selection,
+    devices: set[int],
+    graphs: tuple[GraphLaunches, ...],
+    launched: LaunchFilter | None,
+) -> TraceError:
+    """Why a selection holds no kernel of a trace that has some; `devices` are those it would have held without one."""
+    if devices:
+        known = ", ".join(map(str, sorted(devices)))
+        return TraceError(f"{path} has no kernel on device {selection.device}", f"--device takes one of: {known}")
+    if launched is None:
+        return TraceError(
+            f"--skip {selection.skip} leaves nothing: {path} has no more launches than that",
+            f"tcscope info {path}  # says how many it has",
+        )
+    if graphs:
+        hidden = count(sum(g.launches for g in graphs), "CUDA graph launch")
+        return TraceError(
+            f"the range '{selection.range}' of {path} holds no kernels, but {hidden} traced as a whole", CAPTURE_AGAIN
+        )
+    if not len(launched.calls):
+        return TraceError(f"{path} has no launch calls, so that no range can hold a kernel", CAPTURE_AGAIN)
+    return TraceError(
+        f"no kernel of {path} was launched inside the range '{selection.range}'",
+        f"tcscope info {path}  # lists ranges; a launch counts for the ranges open on its own thread",
+    )
+
+
 def _reason(db: Database) -> str:
     graphs = _count(db, t.GRAPH)
     capture = capture_metadata(db)
     if graphs:
-        return f"all its work is in {graphs} CUDA graph launches, traced as a whole (--cuda-graph-trace=graph)"
+        return f"all its work is in {count(graphs, 'CUDA graph launch')}, traced as a whole (--cuda-graph-trace=graph)"
     if capture.get("COLLECT_CUDA_TRACE") == "false":
         return "it was captured without CUDA tracing"
     launches = launch_calls(db)
     if launches:
-        return f"it has {launches} launch calls, but the GPU's records of them were not collected"
+        return f"it has {count(launches, 'launch call')}, but the GPU's records of them were not collected"
     trigger = capture.get("START_TRIGGER", "Immediate")
     if trigger not in _OTHER_TRIGGERS:
         return f"the capture was to begin at '{trigger}', and no CUDA work came after that"

@@ -44,7 +44,7 @@ def _sums(db: Database, table: str, devices: DeviceMap, launched: LaunchFilter |
 def _by_process(db: Database, table: str, launched: LaunchFilter | None) -> list[tuple[int, int, int, int]]:
     """(CUDA ordinal, globalPid, rows, ns)."""
     if launched is None:
-        process = db.column(table, "globalPid", "0")
+        process = db.column(table, "globalPid")
         sums = f"select deviceId, {process}, count(*), sum(max(end - start, 0)) from {table} group by 1, 2"
         return [(ordinal, pid, count, ns) for ordinal, pid, count, ns in db.rows(sums)]
     from tcscope.sources.nsys.rows import groups, read_columns

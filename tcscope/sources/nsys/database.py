@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,15 +20,19 @@ _WAL = 2  # value of header bytes 18 and 19: https://www.sqlite.org/fileformat.h
 
 
 class Database:
-    """One export, opened with SQLite's `mode=ro`. Errors of a damaged file become TraceError."""
+    """One export, opened with SQLite's `mode=ro`. Errors of a damaged file become TraceError.
 
-    def __init__(self, path: Path) -> None:
+    `path` is the user's file, which messages name; `copy` is where its SQLite export lies if that is another file.
+    """
+
+    def __init__(self, path: Path, copy: Path | None = None) -> None:
         self.path = path
+        self._file = copy or path
         self.connection = self.connect()
 
     def connect(self) -> sqlite3.Connection:
         """A connection of one's own, for one thread at a time."""
-        connection = sqlite3.connect(_uri(self.path), uri=True, check_same_thread=False)
+        connection = sqlite3.connect(_uri(self._file), uri=True, check_same_thread=False)
         connection.text_factory = _decode
         return connection
 
@@ -92,11 +98,17 @@ def damaged(path: Path, error: sqlite3.Error) -> TraceError:
 
 
 def _uri(path: Path) -> str:
-    """A read-only URI. A WAL file without its log is opened immutable: SQLite would put two files beside it."""
+    """A read-only URI. A WAL file is opened immutable: SQLite would put two files beside it."""
     with path.open("rb") as file:
         header = file.read(20)
-    settled_wal = len(header) == 20 and header[18] == _WAL and not path.with_name(path.name + "-wal").exists()
-    return f"file:{quote(str(path.resolve()))}?mode=ro{'&immutable=1' if settled_wal else ''}"
+    is_wal = len(header) == 20 and header[18] == _WAL
+    log = path.with_name(f"{path.name}-wal")
+    if is_wal and log.exists() and log.stat().st_size:
+        raise TraceError(
+            f"{path} has changes that still lie in {log.name}",
+            f"sqlite3 {shlex.quote(str(path))} 'pragma wal_checkpoint(truncate)'  # or close what has it open",
+        )
+    return f"file:{quote(os.fsencode(path.resolve()))}?mode=ro{'&immutable=1' if is_wal else ''}"
 
 
 def _decode(raw: bytes) -> str:

@@ -10,6 +10,7 @@ from tcscope.errors import UsageError
 from tcscope.model import Device
 from tcscope.sources.nsys import tables as t
 from tcscope.sources.nsys.database import Database
+from tcscope.wording import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class DeviceMap:
     devices: dict[int, Device]
     by_process: dict[tuple[int, int], int]
     by_ordinal: dict[int, int]
+    asked_sm: int | None = None
 
     def index_of(self, ordinal: int, pid: int) -> int:
         """The index of the GPU that a process calls `ordinal`; the ordinal itself where the trace doesn't tell."""
@@ -26,8 +28,11 @@ class DeviceMap:
         return index if index is not None else self.by_ordinal.get(ordinal, ordinal)
 
     def device(self, index: int) -> Device:
-        """The GPU of an index, nameless where the trace doesn't describe it."""
-        return self.devices.get(index) or Device(index)
+        """The GPU of an index; of one that the trace doesn't describe only the capability asked for is known."""
+        if index in self.devices:
+            return self.devices[index]
+        gpu = hardware.gpu(self.asked_sm) if self.asked_sm is not None else None
+        return Device(index, sm=self.asked_sm, has_tensor_cores=gpu.has_tensor_cores if gpu else None)
 
 
 def read_devices(db: Database, sm: int | None) -> DeviceMap:
@@ -50,13 +55,7 @@ def read_devices(db: Database, sm: int | None) -> DeviceMap:
     if db.has(t.CUDA_DEVICE, "gpuId", "cudaId", "pid"):
         for gpu_id, cuda_id, pid in db.rows(f"select gpuId, cudaId, pid from {t.CUDA_DEVICE}"):
             by_process[cuda_id, pid] = gpu_id
-    return DeviceMap(devices, by_process, by_ordinal)
-
-
-def nameless(index: int, sm: int | None) -> Device:
-    """A GPU that the trace launches on without describing it."""
-    gpu = hardware.gpu(sm) if sm is not None else None
-    return Device(index, sm=sm, has_tensor_cores=gpu.has_tensor_cores if gpu else None)
+    return DeviceMap(devices, by_process, by_ordinal, sm)
 
 
 def _gpu_rows(db: Database) -> list[dict[str, Any]]:
@@ -68,7 +67,7 @@ def _gpu_rows(db: Database) -> list[dict[str, Any]]:
 
 
 def _device(row: dict[str, Any], asked_sm: int | None) -> Device:
-    name, chip = row["name"] or "", row["chipName"] or ""
+    name, chip = plain(row["name"] or ""), plain(row["chipName"] or "")
     known = row["computeMajor"] * 10 + (row["computeMinor"] or 0) if row["computeMajor"] else hardware.sm_of_name(name)
     if known is not None and asked_sm is not None and known != asked_sm and row["smCount"] != 0:
         raise UsageError(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from tcscope.model import TraceInfo
 from tcscope.sources.nsys import tables as t
 from tcscope.sources.nsys.database import Database
+from tcscope.wording import plain
 
 
 def read_header(db: Database) -> TraceInfo:
@@ -12,7 +15,7 @@ def read_header(db: Database) -> TraceInfo:
     export = export_metadata(db)
     system = _pairs(db, t.SYSTEM, "CpuArchitecture", "NvDriverVersion", "CudaDriverVersion", "OsDescription")
     return TraceInfo(
-        file=db.path.name,
+        file=os.fsencode(db.path.name).decode("utf-8", "replace"),
         tool=_tool(export),
         schema_version=export.get("EXPORT_SCHEMA_VERSION", ""),
         captured=_captured(db),
@@ -39,7 +42,7 @@ def _pairs(db: Database, table: str, *names: str) -> dict[str, str]:
     if not db.has(table, "name", "value"):
         return {}
     rows = db.rows(f"select name, value from {table}")
-    return {str(name): str(value) for name, value in rows if not names or name in names}
+    return {str(name): plain(str(value)) for name, value in rows if not names or name in names}
 
 
 def _tool(export: dict[str, str]) -> str:
@@ -50,7 +53,7 @@ def _tool(export: dict[str, str]) -> str:
 def _captured(db: Database) -> str:
     if not db.has(t.SESSION, "utcTime"):
         return ""
-    return next((str(time or "") for (time,) in db.rows(f"select utcTime from {t.SESSION}")), "")
+    return next((plain(str(time or "")) for (time,) in db.rows(f"select utcTime from {t.SESSION}")), "")
 
 
 def _cuda_version(text: str) -> str:

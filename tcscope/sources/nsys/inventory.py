@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import sqlite_utils
 
-from tcscope.model.inventory import Inventory, RangeCount
+from tcscope.model.inventory import Inventory
 from tcscope.sources.nsys import tables as t
 from tcscope.sources.nsys.absence import launch_calls
 from tcscope.sources.nsys.database import Database
 from tcscope.sources.nsys.devices import DeviceMap
 from tcscope.sources.nsys.header import capture_metadata, read_header
-from tcscope.sources.nsys.nvtx import domains, range_names
+from tcscope.sources.nsys.nvtx import domains, range_counts
 
 _GRAPH_OPTION = "CUDA_GRAPH_TRACE_OPTIONS:MODE"
 
@@ -36,7 +36,7 @@ def take_inventory(db: Database, devices: DeviceMap) -> Inventory:
         graph_mode=capture_metadata(db).get(_GRAPH_OPTION, "").lower(),
         graph_launches=counts.get(t.GRAPH, 0),
         domains=tuple(sorted(domains(db))),
-        ranges=tuple(RangeCount(name, number) for name, number in range_names(db).items()),
+        ranges=range_counts(db),
         sampled_hz=hz,
         sampled_metrics=metrics,
         tables=tuple(sorted(counts.items())),

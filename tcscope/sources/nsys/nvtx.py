@@ -1,21 +1,21 @@
-"""The names of a trace's NVTX ranges and domains."""
+"""The NVTX ranges and domains of a trace by name."""
 
 from __future__ import annotations
 
+from tcscope.model.inventory import RangeCount
 from tcscope.sources.nsys import tables as t
 from tcscope.sources.nsys.database import Database
 
 
-def range_names(db: Database) -> dict[str, int]:
-    """The names of the ranges with the number of their instances, most frequent first."""
-    if not db.has(t.NVTX, "eventType"):
-        return {}
-    return dict(
-        db.rows(
-            f"select {name_sql(db)} as name, count(*) from {t.NVTX}"
-            f" where eventType in {t.PUSH_POP + t.START_END} and name is not null group by name order by 2 desc, 1"
-        )
+def range_counts(db: Database) -> tuple[RangeCount, ...]:
+    """The names of the ranges with their instances and time, longest time first: outer ranges before inner ones."""
+    if not db.has(t.NVTX, "eventType", "start", "end"):
+        return ()
+    rows = db.rows(
+        f'select {name_sql(db)} as name, count(*), sum(coalesce("end" - start, 0)) from {t.NVTX}'
+        f" where eventType in {t.PUSH_POP + t.START_END} and name is not null group by name order by 3 desc, 1"
     )
+    return tuple(RangeCount(*row) for row in rows)
 
 
 def domains(db: Database) -> set[str]:
@@ -28,5 +28,6 @@ def domains(db: Database) -> set[str]:
 
 def name_sql(db: Database) -> str:
     """SQL for an event's name: its own text, or the registered string that its textId means."""
-    registered = f"(select value from {t.STRINGS} where id = textId)" if db.has(t.NVTX, "textId") else "null"
+    has_registered = db.has(t.NVTX, "textId") and t.STRINGS in db.tables
+    registered = f"(select value from {t.STRINGS} where id = textId)" if has_registered else "null"
     return f"coalesce({db.column(t.NVTX, 'text')}, {registered})"

@@ -12,8 +12,9 @@ from tcscope.errors import TraceError, did_you_mean
 from tcscope.model import Selection
 from tcscope.sources.nsys import tables as t
 from tcscope.sources.nsys.database import Database
-from tcscope.sources.nsys.nvtx import range_names
-from tcscope.sources.nsys.rows import NO_ID, Columns, Ints, Mask, read_columns
+from tcscope.sources.nsys.nvtx import range_counts
+from tcscope.sources.nsys.rows import Columns, Ints, Mask, read_columns
+from tcscope.wording import count
 
 _NEVER = np.iinfo(np.int64).max  # the end of a range that is still open
 
@@ -52,7 +53,7 @@ def range_filter(db: Database, selection: Selection) -> LaunchFilter:
         inside |= _inside(calls, window, (processes if is_process else tids) == owner)
     known = np.unique(processes)
     keys = _call_keys(processes, calls["correlationId"], known)
-    has_id = keys != NO_ID
+    has_id = keys != t.NO_ID
     return LaunchFilter(known, keys[has_id], keys[has_id & inside])
 
 
@@ -61,14 +62,17 @@ def _instances(db: Database, name: str, skip: int) -> dict[tuple[int, bool], Int
     by_owner: dict[tuple[int, bool], list[tuple[int, int]]] = {}
     found = list(_range_rows(db, name))
     if not found:
-        known = range_names(db)
+        known = [found.name for found in range_counts(db)]
         if not known:
             raise TraceError(f"{db.path} has no NVTX ranges", "capture with `nsys profile -t cuda,nvtx ...`")
         raise TraceError(
             f"{db.path} has no NVTX range '{name}'{did_you_mean(name, known)}", f"tcscope info {db.path}  # lists them"
         )
     if len(found) <= skip:
-        raise TraceError(f"--skip {skip} leaves nothing: range '{name}' has {len(found)} instances")
+        raise TraceError(
+            f"--skip {skip} leaves nothing: range '{name}' has {count(len(found), 'instance')}",
+            f"--skip {len(found) - 1}  # leaves the last one",
+        )
     for start, end, tid, end_tid, kind in found[skip:]:
         crosses = kind in t.START_END and end_tid is not None and end_tid != tid
         owner = tid & t.PROCESS_MASK if crosses else tid
@@ -80,11 +84,12 @@ def _range_rows(db: Database, name: str) -> Iterator[tuple[Any, ...]]:
     """start, end (never-ending: the largest time), globalTid, endGlobalTid, eventType of a range's instances."""
     if not db.has(t.NVTX, "start", "end", "eventType", "globalTid"):
         return
-    text, text_id = db.column(t.NVTX, "text"), db.column(t.NVTX, "textId")
+    text = db.column(t.NVTX, "text")
+    registered = f"select id from {t.STRINGS} where value = ?1" if t.STRINGS in db.tables else "select null"
     yield from db.rows(
         f'select start, coalesce("end", {_NEVER}), globalTid, {db.column(t.NVTX, "endGlobalTid")}, eventType'
         f" from {t.NVTX} where eventType in {t.PUSH_POP + t.START_END} and globalTid is not null"
-        f" and ({text} = ?1 or ({text} is null and {text_id} in (select id from {t.STRINGS} where value = ?1)))"
+        f" and ({text} = ?1 or ({text} is null and {db.column(t.NVTX, 'textId')} in ({registered})))"
         " order by start",
         (name,),
     )
@@ -105,5 +110,5 @@ def _call_keys(processes: Ints, correlations: Ints, known: Ints) -> Ints:
     valid = (
         (known[at_known] == processes) & (correlations >= 0) if len(known) else np.zeros(len(processes), dtype=np.bool_)
     )
-    keys: Ints = np.where(valid, (at.astype(np.int64) << 32) | (correlations & 0xFFFFFFFF), NO_ID)
+    keys: Ints = np.where(valid, (at.astype(np.int64) << 32) | (correlations & 0xFFFFFFFF), t.NO_ID)
     return keys

@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tcscope.sources.nsys.database import Database
+from tcscope.sources.nsys.tables import NO_ID
 from tcscope.sources.nsys.totals import Sum, Sums
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-KERNEL_COLUMNS = ("demangledName", "deviceId", "globalPid", "correlationId", "start", "end")
-NO_ID = -1  # stands for NULL: no launch call has it
+_USUALLY_ONE = ("deviceId", "globalPid", "globalTid", "graphNodeId")
+KERNEL_COLUMNS = ("demangledName", "deviceId", "globalPid", "correlationId", "start", "end", "graphNodeId")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +44,75 @@ class Columns:
         return Columns({name: column[mask] for name, column in self.values.items()})
 
 
-def read_columns(db: Database, table: str, names: tuple[str, ...]) -> Columns:
-    """Columns of a table as int64 arrays; an absent column or a NULL reads as NO_ID."""
-    select = ", ".join(f"coalesce({db.column(table, name)}, {NO_ID})" for name in names)
-    rows = db.rows(f"select {select} from {table}") if table in db.tables else iter(())
-    dtype = np.dtype([(name, np.int64) for name in names])
-    block: npt.NDArray[Any] = np.fromiter(rows, dtype=dtype)
-    return Columns({name: np.ascontiguousarray(block[name]) for name in names})
+def read_columns(db: Database, table: str, names: tuple[str, ...], where: str | None = None) -> Columns:
+    """Columns of a table as int64 arrays; an absent column or a NULL reads as NO_ID. `where` is a condition in SQL.
+
+    To hand a value from SQLite to Python costs more than all else here, so a column of one value is not read at all.
+    """
+    if table not in db.tables:
+        return Columns({name: np.empty(0, dtype=np.int64) for name in names})
+    part = f"from {table} where {where}" if where else f"from {table}"
+    select = {name: f"coalesce({db.column(table, name)}, {NO_ID})" for name in names}
+    constant = _constants(db, part, {name: sql for name, sql in select.items() if name in _USUALLY_ONE})
+    varying = [name for name in names if name not in constant]
+    rows = db.rows(f"select {', '.join(select[name] for name in varying)} {part}")
+    block: npt.NDArray[Any] = np.fromiter(rows, dtype=np.dtype([(name, np.int64) for name in varying]))
+    values = {name: np.ascontiguousarray(block[name]) for name in varying}
+    return Columns({name: values.get(name, np.full(len(block), constant.get(name, NO_ID))) for name in names})
+
+
+def _constants(db: Database, part: str, select: dict[str, str]) -> dict[str, int]:
+    """Those of these columns that hold one value in all rows. A column that doesn't is found out at its first rows."""
+    first = next(db.rows(f"select {', '.join(select.values())} {part} limit 1"), None) if select else None
+    if first is None:
+        return {}
+    joined = "and" if " where " in part else "where"
+    return {
+        name: value
+        for (name, sql), value in zip(select.items(), first, strict=True)
+        if next(db.rows(f"select 1 {part} {joined} {sql} <> ? limit 1", (value,)), None) is None
+    }
 
 
 def sum_rows(rows: Columns) -> Sums:
-    """The same sums as `sum_launches`, over these launches."""
-    sums: Sums = {}
-    for (name, ordinal, global_pid), group in groups(rows, ("demangledName", "deviceId", "globalPid")):
-        ns = group.ns
-        negative = int(np.count_nonzero(group["end"] < group["start"]))
-        sums[name, ordinal, global_pid] = Sum(len(group), int(ns.sum()), int(ns.min()), int(ns.max()), negative)
-    return sums
+    """The same sums as `sum_launches`, over these launches. Sums of whole ns below 2^53 are exact in float64."""
+    keys, code = combinations(rows, ("demangledName", "deviceId", "globalPid"))
+    ns, number = rows.ns, len(keys)
+    low, high = np.full(number, np.iinfo(np.int64).max), np.zeros(number, dtype=np.int64)
+    np.minimum.at(low, code, ns)
+    np.maximum.at(high, code, ns)
+    launches, total = np.bincount(code, minlength=number), np.bincount(code, weights=ns, minlength=number)
+    negative = np.bincount(code, weights=rows["end"] < rows["start"], minlength=number)
+    columns = (column.astype(np.int64).tolist() for column in (launches, total, low, high, negative))
+    return {(key[0], key[1], key[2]): Sum(*of) for key, of in zip(keys, zip(*columns, strict=True), strict=True)}
+
+
+def combinations(rows: Columns, by: tuple[str, ...]) -> tuple[list[tuple[int, ...]], Ints]:
+    """The distinct combinations of values in the columns `by`, and for each row the number of its combination."""
+    code: Ints = np.zeros(len(rows), dtype=np.int64)
+    for name in by:
+        values, at = _factorized(rows[name])
+        _, code = _factorized(code * max(len(values), 1) + at)
+    first = np.zeros(int(code.max()) + 1 if len(code) else 0, dtype=np.int64)
+    first[code[::-1]] = np.arange(len(code))[::-1]  # of equal numbers the last assignment counts: the first row's
+    return [tuple(int(rows[name][at]) for name in by) for at in first.tolist()], code
+
+
+def _factorized(column: Ints) -> tuple[Ints, Ints]:
+    """The distinct values, ascending, and for each row the position of its value: without a sort where values allow."""
+    if not len(column):
+        return column, column
+    low, high = int(column.min()), int(column.max())
+    if low == high:
+        return column[:1], np.zeros(len(column), dtype=np.int64)
+    if high - low > 4 * len(column) + 1_000_000:
+        values, at = np.unique(column, return_inverse=True)
+        return values, at.astype(np.int64)
+    shifted = column - low
+    seen = np.zeros(high - low + 1, dtype=np.bool_)
+    seen[shifted] = True
+    position: Ints = np.cumsum(seen, dtype=np.int64) - 1
+    return np.flatnonzero(seen) + low, position[shifted]
 
 
 def groups(rows: Columns, by: tuple[str, ...]) -> Iterator[tuple[tuple[int, ...], Columns]]:

@@ -28,6 +28,14 @@ DOMAIN = 75
 PROCESS_MASK = -16777216  # a globalTid without its low 24 bits, the thread, is the globalPid
 
 
+NO_ID = -1  # stands for NULL and for an absent column; no id is negative but a globalPid, whose low 24 bits are 0
+
+
 def pid_of(global_id: int | None) -> int:
-    """The process id in a globalPid or globalTid: hardware (8 bits), vm (8), pid (24), tid (24)."""
-    return (global_id >> 24) & 0xFFFFFF if global_id is not None else 0
+    """The process id in a globalPid or globalTid: hardware (8 bits), vm (8), pid (24), tid (24); 0 where unknown."""
+    return (global_id >> 24) & 0xFFFFFF if global_id is not None and global_id != NO_ID else 0
+
+
+def nameless(string_id: int) -> str:
+    """What a kernel is called whose name the export lacks."""
+    return f"(kernel without a name, string {string_id})"

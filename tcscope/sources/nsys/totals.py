@@ -39,7 +39,7 @@ class Sum:
         self.negative += other.negative
 
 
-Key = tuple[int | None, int, int]
+Key = tuple[int, int, int]  # NO_ID stands for NULL
 Sums = dict[Key, Sum]
 
 
@@ -61,7 +61,7 @@ def sum_launches(db: Database) -> Sums:
 def _sum_part(db: Database, first: int, end: int) -> Sums:
     connection = db.connect()
     try:
-        process = db.column(t.KERNEL, "globalPid", "0")
+        process = db.column(t.KERNEL, "globalPid")
         part = f"from {t.KERNEL} where rowid >= {int(first)} and rowid < {int(end)}"
         one = connection.execute(f"select deviceId, {process} {part} limit 1").fetchone()
         if one is None:
@@ -71,8 +71,9 @@ def _sum_part(db: Database, first: int, end: int) -> Sums:
         keys = f"demangledName, deviceId, {process}" if mixed else "demangledName"
         sums: Sums = {}
         for *key, launches, ns, low, high, negative in _grouped(connection, keys, part):
-            name, ordinal, global_pid = key if mixed else (key[0], *one)
-            sums[name, ordinal, global_pid or 0] = Sum(launches, ns, low, high, negative)
+            ids = key if mixed else (key[0], *one)
+            name, ordinal, global_pid = (t.NO_ID if number is None else number for number in ids)
+            sums[name, ordinal, global_pid] = Sum(launches, ns, low, high, negative)
         return sums
     finally:
         connection.close()

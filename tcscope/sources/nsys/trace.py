@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tcscope.errors import TraceError
-from tcscope.model import Launches, Selected, Selection, TraceInfo
+from tcscope.model import Attribution, Launches, RangeLevel, Selected, Selection, TraceInfo
 from tcscope.sources.nsys import tables as t
-from tcscope.sources.nsys.absence import why_no_kernels
+from tcscope.sources.nsys.absence import nothing_selected, why_no_kernels
 from tcscope.sources.nsys.activity import read_copies, read_graphs
 from tcscope.sources.nsys.database import Database
 from tcscope.sources.nsys.devices import DeviceMap, read_devices
 from tcscope.sources.nsys.header import read_header
-from tcscope.sources.nsys.totals import Sums, sum_launches
+from tcscope.sources.nsys.totals import Key, Sums, sum_launches
 
 if TYPE_CHECKING:
     from tcscope.model.inventory import Inventory
@@ -26,11 +27,14 @@ Place = tuple[str, int, int]  # kernel name, device index, process id
 
 
 class NsysTrace:
-    """One export. `sm` is the compute capability of GPUs of which the trace doesn't know it."""
+    """One export. `sm` is the compute capability of GPUs of which the trace doesn't know it.
 
-    def __init__(self, path: Path, sm: int | None = None) -> None:
+    `path` is the user's file; `copy` is where its SQLite export lies if that is another file.
+    """
+
+    def __init__(self, path: Path, sm: int | None = None, copy: Path | None = None) -> None:
         self.path = path
-        self.db = Database(path)
+        self.db = Database(path, copy)
         self._sm = sm
         if not any(table in self.db.tables for table in (t.STRINGS, t.KERNEL, *t.EXPORT_TABLES)):
             raise TraceError(
@@ -50,7 +54,7 @@ class NsysTrace:
     def select(self, selection: Selection) -> Selected:
         """The selected launches, summed. Raises TraceError where there are none, with the reason and the remedy."""
         launched = self._launch_filter(selection)
-        unplaced = unplaced_ns = 0
+        lost: Sums = {}
         if selection.is_whole:
             self.demand_kernels()
             sums = sum_launches(self.db)
@@ -59,16 +63,19 @@ class NsysTrace:
 
             rows = self._all_rows()
             if launched is not None:
-                lost = rows.where(~launched.is_placed(rows))
-                unplaced, unplaced_ns = len(lost), int(lost.ns.sum())
+                lost = self._taken(sum_rows(rows.where(~launched.is_placed(rows))), selection)
             sums = sum_rows(self._chosen(rows, selection, launched))
+        taken = self._taken(sums, selection)
+        graphs = tuple(g for g in read_graphs(self.db, self.devices, launched) if selection.takes(g.device))
+        if not taken:
+            raise nothing_selected(self.path, selection, {self._device_of(key) for key in sums}, graphs, launched)
         return Selected(
-            launches=self._named(sums, selection),
+            launches=self._named(taken),
             copies=tuple(c for c in read_copies(self.db, self.devices, launched) if selection.takes(c.device)),
-            graphs=tuple(g for g in read_graphs(self.db, self.devices, launched) if selection.takes(g.device)),
-            negative=sum(s.negative for s in sums.values()),
-            unplaced=unplaced,
-            unplaced_ns=unplaced_ns,
+            graphs=graphs,
+            negative=sum(s.negative for s in taken.values()),
+            unplaced=sum(s.launches for s in lost.values()),
+            unplaced_ns=sum(s.ns for s in lost.values()),
         )
 
     def durations(self, selection: Selection) -> Iterator[tuple[Place, Ints]]:
@@ -84,6 +91,14 @@ class NsysTrace:
         for (_, device, _), group in self._placed_rows(selection):
             by_device.setdefault(device, []).append(group)
         return sum(union_ns(groups) for groups in by_device.values())
+
+    def attribute(self, selection: Selection, level: RangeLevel) -> Attribution:
+        """The selected launches by the NVTX ranges of a level, in which their launch calls were made."""
+        from tcscope.sources.nsys.attribution import attribute
+
+        rows = self._chosen(self._all_rows(), selection, self._launch_filter(selection))
+        found = attribute(self.db, self.devices, rows, level)
+        return replace(found, parts=tuple(part for part in found.parts if selection.takes(part.device)))
 
     def mangled_names(self) -> dict[str, str]:
         """Each kernel's mangled name by its demangled one, where the export has it."""
@@ -136,39 +151,30 @@ class NsysTrace:
         rows = self._chosen(self._all_rows(), selection, self._launch_filter(selection))
         found = list(groups(rows, ("demangledName", "deviceId", "globalPid")))
         texts = self.db.strings({name for (name, _, _), _ in found})
-        for key, group in found:
-            place = self._place(key, texts)
+        for (name, ordinal, global_pid), group in found:
+            place = self._place((name, ordinal, global_pid), texts)
             if selection.takes(place[1]):
                 yield place, group
 
-    def _place(self, key: tuple[int | None, ...], texts: dict[int, str]) -> Place:
-        name_id, ordinal, global_pid = key
-        pid, ordinal = t.pid_of(global_pid), ordinal or 0
-        name = texts.get(name_id) if name_id is not None else None
-        return name or f"(kernel without a name, string {name_id})", self.devices.index_of(ordinal, pid), pid
+    def _taken(self, sums: Sums, selection: Selection) -> Sums:
+        """The sums on the devices that were asked for."""
+        return {key: s for key, s in sums.items() if selection.takes(self._device_of(key))}
 
-    def _named(self, sums: Sums, selection: Selection) -> tuple[Launches, ...]:
-        """The sums with names for ids and devices for ordinals, without the devices that were not asked for."""
-        texts = self.db.strings({name for name, _, _ in sums if name is not None})
+    def _device_of(self, key: Key) -> int:
+        _, ordinal, global_pid = key
+        return self.devices.index_of(max(ordinal, 0), t.pid_of(global_pid))
+
+    def _place(self, key: Key, texts: dict[int, str]) -> Place:
+        name_id, _, global_pid = key
+        name = texts.get(name_id) or t.nameless(name_id)
+        return name, self._device_of(key), t.pid_of(global_pid)
+
+    def _named(self, sums: Sums) -> tuple[Launches, ...]:
+        """The sums with names for ids and devices for ordinals."""
+        texts = self.db.strings({name for name, _, _ in sums})
         by_place: dict[Place, Launches] = {}
         for key, s in sums.items():
             place = self._place(key, texts)
             new = Launches(*place, s.launches, s.ns, s.min_ns, s.max_ns)
             by_place[place] = by_place[place].joined(new) if place in by_place else new
-        found = tuple(launches for launches in by_place.values() if selection.takes(launches.device))
-        if not found:
-            raise self._nothing_selected(selection, {place[1] for place in by_place})
-        return found
-
-    def _nothing_selected(self, selection: Selection, devices: set[int]) -> TraceError:
-        if devices:
-            known = ", ".join(map(str, sorted(devices)))
-            return TraceError(
-                f"{self.path} has no kernel on device {selection.device}", f"--device takes one of: {known}"
-            )
-        if selection.range is not None:
-            return TraceError(
-                f"no kernel of {self.path} was launched inside the range '{selection.range}'",
-                f"tcscope info {self.path}  # lists ranges; a launch counts for the ranges open on its own thread",
-            )
-        return TraceError(f"--skip {selection.skip} leaves nothing: {self.path} has no more launches than that")
+        return tuple(by_place.values())

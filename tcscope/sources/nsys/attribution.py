@@ -1,0 +1,82 @@
+"""From launches to layers: each kernel to the NVTX range in which its launch call was made."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tcscope.model import Attribution, RangeLevel, RangePart
+from tcscope.sources.nsys import tables as t
+from tcscope.sources.nsys.calls import Calls, read_calls
+from tcscope.sources.nsys.database import Database
+from tcscope.sources.nsys.devices import DeviceMap
+from tcscope.sources.nsys.range_table import RangeTable, read_ranges
+from tcscope.sources.nsys.rows import Columns, Ints, combinations
+from tcscope.sources.nsys.sweep import OUTSIDE, nest
+
+
+def attribute(db: Database, devices: DeviceMap, kernels: Columns, level: RangeLevel) -> Attribution:
+    """The kernels by the range of the level that encloses their launch call, on its own thread.
+
+    A range that began and ended on two threads covers its whole process.
+    """
+    calls = read_calls(db, kernels)
+    call_of = calls.index_of(kernels)
+    ranges = read_ranges(db, level)
+    name_of_call = _names_of_calls(calls, ranges, level)
+    owner = np.where(call_of >= 0, name_of_call[np.maximum(call_of, 0)], OUTSIDE) if len(calls) else call_of
+    names, owner = _in_order_of_launch(ranges.names, owner, calls, call_of)
+    ns = kernels.ns
+    in_graph = kernels["graphNodeId"] > 0
+    return Attribution(
+        ranges=names,
+        parts=tuple(_parts(db, devices, kernels, owner, ns)),
+        graph_ns=int(ns[in_graph].sum()),
+        unplaced_ns=int(ns[call_of < 0].sum()),
+    )
+
+
+def _names_of_calls(calls: Calls, ranges: RangeTable, level: RangeLevel) -> Ints:
+    """For each call the name index of its range, OUTSIDE where it has none."""
+    found = np.full(len(calls), OUTSIDE, dtype=np.int64)
+    began = np.full(len(calls), np.iinfo(np.int64).min, dtype=np.int64)
+    for (owner, is_process), at in ranges.by_owner().items():
+        of_owner = np.flatnonzero((calls.processes if is_process else calls.rows["globalTid"]) == owner)
+        start, end = calls.rows["start"][of_owner], calls.rows["end"][of_owner]
+        tree = nest(ranges.start[at], ranges.end[at])
+        inner = tree.innermost(start, end, level.depth)
+        hit = inner >= 0
+        chosen = at[inner[hit]]
+        later = ranges.start[chosen] >= began[of_owner[hit]]  # of a thread's and a process's range the inner one
+        target = of_owner[hit][later]
+        found[target], began[target] = ranges.name[chosen[later]], ranges.start[chosen[later]]
+    return found
+
+
+def _in_order_of_launch(names: list[str], owner: Ints, calls: Calls, call_of: Ints) -> tuple[tuple[str, ...], Ints]:
+    """The names that own kernels, by their first launch, and `owner` in the numbers of that order."""
+    claimed = np.flatnonzero(owner >= 0)
+    if not len(claimed):
+        return (), owner
+    launched = calls.rows["start"][call_of[claimed]]
+    by_time = claimed[np.argsort(launched, kind="stable")]
+    used, first = np.unique(owner[by_time], return_index=True)
+    order = used[np.argsort(first)]
+    renumber = np.full(len(names), OUTSIDE, dtype=np.int64)
+    renumber[order] = np.arange(len(order))
+    renumbered: Ints = np.where(owner >= 0, renumber[np.maximum(owner, 0)], OUTSIDE)
+    return tuple(names[at] for at in order.tolist()), renumbered
+
+
+def _parts(db: Database, devices: DeviceMap, kernels: Columns, owner: Ints, ns: Ints) -> list[RangePart]:
+    """Sums by range, kernel name, device and process. Sums of whole ns below 2^53 are exact in float64."""
+    owned = Columns(kernels.values | {"owner": owner})
+    keys, code = combinations(owned, ("owner", "demangledName", "deviceId", "globalPid"))
+    launches, times = np.bincount(code, minlength=len(keys)), np.bincount(code, weights=ns, minlength=len(keys))
+    texts = db.strings({name for _, name, _, _ in keys})
+    parts = []
+    for (at, name, ordinal, global_pid), count, time in zip(keys, launches.tolist(), times.tolist(), strict=True):
+        pid = t.pid_of(global_pid)
+        device = devices.index_of(max(ordinal, 0), pid)
+        label = texts.get(name) or t.nameless(name)
+        parts.append(RangePart(None if at < 0 else at, label, device, pid, count, int(time)))
+    return parts

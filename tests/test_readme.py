@@ -1,0 +1,64 @@
+"""The README's commands are run, and what it shows is what they print."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tcscope.cli import main
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+COMMANDS = [
+    line.partition("  #")[0].strip()
+    for kind, block in BLOCKS
+    if kind == "sh"
+    for line in block.splitlines()
+    if line.startswith("tcscope ")
+]
+
+
+def test_the_first_output_is_what_the_first_command_prints(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    first = next(block for kind, block in BLOCKS if kind == "sh")
+    arguments = shlex.split(first.split(".venv/bin/tcscope ")[1])
+    assert main(arguments) == 0
+    assert capsys.readouterr().out == next(block for kind, block in BLOCKS if kind == "text")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_runs(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # GIVEN the files that the README speaks of
+    monkeypatch.chdir(tmp_path)
+    trace = "orin_trt85_resnet_reconstructed" if "--sm" in command else "h100_trt86_resnet18s_int8"
+    (tmp_path / "trace.sqlite").write_bytes((ROOT / "fixtures" / f"{trace}.sqlite").read_bytes())
+    assert main(["analyze", "trace.sqlite", "-o", "report.json"]) == 0
+    # WHEN its command is typed
+    code = main(shlex.split(command)[1:])
+    # THEN it works and says something
+    out = capsys.readouterr()
+    assert code == 0, out.err
+    assert out.out or "wrote" in out.err
+
+
+def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    example = next(block for kind, block in BLOCKS if kind == "python")
+    exec(compile(example, "README.md", "exec"), {})  # noqa: S102 - our own README
+    shown = capsys.readouterr().out
+    assert "tensor_core" in shown
+    assert "cudnn-h884" in shown
+
+
+def test_every_link_leads_somewhere() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", README):
+        assert (ROOT / target).exists(), target
