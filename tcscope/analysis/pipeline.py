@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from tcscope.analysis.findings import find
-from tcscope.analysis.grouping import DEFAULT_BY, group
+from tcscope.analysis.grouping import DEFAULT_BY, checked, group
 from tcscope.analysis.summarize import summarize
 from tcscope.errors import UsageError
-from tcscope.model import Report, Selection
+from tcscope.model import RangeLevel, Report, Selection
 from tcscope.rulebook import RuleBook
 from tcscope.sources import open_source
 
@@ -24,6 +24,7 @@ def analyze(
     skip: int = 0,
     stats: bool = False,
     by: Sequence[str] = DEFAULT_BY,
+    level: RangeLevel | None = None,
     rules: Iterable[str | Path] = (),
     book: RuleBook | None = None,
 ) -> Report:
@@ -32,13 +33,16 @@ def analyze(
     `sm` is the compute capability of GPUs that the trace doesn't describe (87 for 8.7). `range` takes the launches
     inside an NVTX range of that name, `device` those of one GPU, and `skip` leaves out the first instances of the range
     (without one: the first launches). `stats` adds medians and busy time in a second pass. `by` names the dimensions of
-    `Report.groups`. `rules` are rule files that come before the built-in ones; `book` is a rulebook already loaded.
+    `Report.groups`; `layer` or `range` among them attributes launches to TensorRT's layers or to NVTX ranges, and
+    `level` does it in any case. `rules` are rule files that come before the built-in ones; `book` is a rulebook already
+    loaded.
 
     Raises UsageError, ConfigError (a rule file is wrong), and TraceError where the trace can't answer.
     """
     if range is not None:
         range = range.encode("utf-8", "replace").decode()  # noqa: A001 - bytes of another encoding can't be in a report
     selection = Selection(range, skip, device)
+    level = level or _level(checked(by))
     source = open_source(path, sm)
     if isinstance(source, Report):
         if selection != Selection() or sm is not None or stats:
@@ -48,7 +52,12 @@ def analyze(
             )
         return group(source, by)
     try:
-        report = summarize(source, book or RuleBook.load(rules), selection, stats=stats)
+        report = summarize(source, book or RuleBook.load(rules), selection, stats=stats, level=level)
     finally:
         source.close()
     return group(replace(report, findings=find(report)), by)
+
+
+def _level(by: Sequence[str]) -> RangeLevel | None:
+    """What `--by layer` and `--by range` ask the trace for."""
+    return RangeLevel(layers="layer" in by) if "layer" in by or "range" in by else None

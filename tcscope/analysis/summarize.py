@@ -6,13 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from tcscope import hardware
+from tcscope.analysis.judge import Judge
+from tcscope.analysis.layers import layers_of
 from tcscope.model import (
     Breakdown,
     Device,
     Kernel,
     Launches,
+    Layer,
     Place,
+    RangeLevel,
     Report,
     Selected,
     Selection,
@@ -27,17 +30,28 @@ from tcscope.sources.nsys import NsysTrace
 Judged = dict[tuple[str, Verdict], list[Launches]]
 
 
-def summarize(trace: NsysTrace, book: RuleBook, selection: Selection, *, stats: bool = False) -> Report:
-    """The report of the selected launches, without findings; `stats` adds medians and busy time in a second pass."""
+def summarize(
+    trace: NsysTrace, book: RuleBook, selection: Selection, *, stats: bool = False, level: RangeLevel | None = None
+) -> Report:
+    """The report of the selected launches, without findings.
+
+    `stats` adds medians and busy time in a second pass, `level` layers and inferences.
+    """
+    attributed, iterations = trace.attribute(selection, level) if level is not None else (None, None)
     selected = trace.select(selection)
     used = {launches.device for launches in selected.launches}
     devices = tuple(trace.devices.device(index) for index in sorted(used | {g.device for g in selected.graphs}))
-    judged = _judge(selected.launches, {device.index: device for device in devices}, book, trace)
+    judge = Judge(book, devices, trace.mangled_names() if book.needs_mangled else {})
+    judged = _by_verdict(selected.launches, judge)
     medians = _medians(trace, selection, judged) if stats else {}
     kernels = sorted(
         (_kernel(name, verdict, parts, book, medians) for (name, verdict), parts in judged.items()),
         key=lambda kernel: (-kernel.ns, kernel.name),
     )
+    layers: tuple[Layer, ...] = ()
+    layering = None
+    if attributed is not None and level is not None:
+        layers, layering = layers_of(attributed, "layer" if level.layers else "range", judge.verdict)
     info = replace(
         trace.info(),
         devices=devices,
@@ -50,6 +64,9 @@ def summarize(trace: NsysTrace, book: RuleBook, selection: Selection, *, stats: 
         tensor_share=tensor_share(kernels, devices),
         breakdown=_breakdown(kernels),
         kernels=tuple(kernels),
+        layers=layers,
+        layering=layering,
+        iterations=iterations,
     )
 
 
@@ -72,21 +89,11 @@ def _bracket(kernels: list[Kernel]) -> tuple[float | None, float | None]:
     return tensor / whole, (tensor + unknown) / whole
 
 
-def _judge(launches: Iterable[Launches], devices: dict[int, Device], book: RuleBook, trace: NsysTrace) -> Judged:
-    """The launches by kernel and verdict; each name is judged once for each kind of GPU."""
-    gpus = {
-        index: hardware.gpu(device.sm, chip=device.chip, name=device.name) if device.sm is not None else None
-        for index, device in devices.items()
-    }
-    mangled = trace.mangled_names() if book.needs_mangled else {}
-    verdicts: dict[tuple[str, hardware.Gpu | None, int | None], Verdict] = {}
+def _by_verdict(launches: Iterable[Launches], judge: Judge) -> Judged:
+    """The launches by kernel and verdict."""
     judged: Judged = defaultdict(list)
     for part in launches:
-        gpu, sm = gpus[part.device], devices[part.device].sm
-        key = part.name, gpu, sm
-        if key not in verdicts:
-            verdicts[key] = book.classify(part.name, sm, gpu=gpu, mangled=mangled.get(part.name, ""))
-        judged[part.name, verdicts[key]].append(part)
+        judged[part.name, judge.verdict(part.name, part.device)].append(part)
     return judged
 
 

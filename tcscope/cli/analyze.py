@@ -41,7 +41,16 @@ def add_to(commands: Commands) -> None:
     add_rules(how)
     out = parser.add_argument_group("what is shown")
     out.add_argument(
-        "--by", metavar="A,B", help="group by unit, precision, accumulate, op, evidence, rule, kernel, device, process"
+        "--by",
+        metavar="A,B",
+        help="group by unit, precision, accumulate, op, evidence, rule, kernel, device, process; by layer or range",
+    )
+    out.add_argument(
+        "--range-depth",
+        metavar="N",
+        type=_count,
+        default=0,
+        help="--by range: N-th from outside (default: innermost)",
     )
     out.add_argument(
         "--top", metavar="N", type=_count, default=10, help="show the N kernels with most time (default 10)"
@@ -60,8 +69,10 @@ def run(args: argparse.Namespace) -> int:
     from tcscope.analysis.grouping import DEFAULT_BY
     from tcscope.analysis.pipeline import analyze
     from tcscope.hardware import parse_sm
+    from tcscope.model import RangeLevel
 
     form = _format(args)
+    by = [name.strip() for name in args.by.split(",")] if args.by else DEFAULT_BY
     report = analyze(
         args.trace,
         parse_sm(args.sm) if args.sm is not None else None,
@@ -69,7 +80,8 @@ def run(args: argparse.Namespace) -> int:
         device=args.device,
         skip=args.skip,
         stats=args.stats,
-        by=[name.strip() for name in args.by.split(",")] if args.by else DEFAULT_BY,
+        by=by,
+        level=RangeLevel(layers=False, depth=args.range_depth) if "range" in by else None,
         rules=args.rules,
     )
     if args.output is None and form == "table":

@@ -1,12 +1,12 @@
 """The words of tcscope and the frozen dataclasses that travel between its rooms."""
 
+from tcscope.model.layers import Layer, Layering, LayerKernel, Tensor
 from tcscope.model.report import (
     REPORT_SCHEMA,
     Breakdown,
     Finding,
     Group,
     Kernel,
-    Layer,
     Place,
     Report,
     TensorShare,
@@ -55,6 +55,8 @@ __all__ = [
     "Kernel",
     "Launches",
     "Layer",
+    "LayerKernel",
+    "Layering",
     "Level",
     "Op",
     "Place",
@@ -64,6 +66,7 @@ __all__ = [
     "Report",
     "Selected",
     "Selection",
+    "Tensor",
     "TensorShare",
     "Totals",
     "TraceInfo",

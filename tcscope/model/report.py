@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tcscope.errors import TraceError
-from tcscope.model.trace import Device, Selection
+from tcscope.model.layers import Layer, Layering
+from tcscope.model.trace import Device, Iterations, Selection
 from tcscope.model.words import Accumulate, Dtype, Evidence, Level, Op, Precision, Unit
 
 if TYPE_CHECKING:
@@ -128,20 +129,6 @@ class Kernel:
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
-    """One layer of the network with the kernels that ran for it."""
-
-    name: str
-    type: str = ""
-    unit: Unit = Unit.UNKNOWN
-    precision: Precision = Precision.UNKNOWN
-    launches: int = 0
-    ns: int = 0
-    kernels: tuple[str, ...] = ()
-    nodes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing the reader should know, with its time and one thing to do. `code` is stable."""
 
@@ -156,7 +143,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything tcscope knows of a trace. Kernels and breakdown are sorted by time, longest first."""
+    """Everything tcscope knows of a trace. Kernels and breakdown are sorted by time, longest first.
+
+    Layers, in the order in which they ran, are there where they were asked for; `layering` says how they were found.
+    """
 
     trace: TraceInfo
     totals: Totals = field(default_factory=Totals)
@@ -167,6 +157,8 @@ class Report:
     findings: tuple[Finding, ...] = ()
     by: tuple[str, ...] = ()
     groups: tuple[Group, ...] = ()
+    layering: Layering | None = None
+    iterations: Iterations | None = None
     schema: str = REPORT_SCHEMA
 
     def to_frame(self) -> pandas.DataFrame:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tcscope.model import Finding, Kernel, Level, Report, Unit
+from tcscope.model import Finding, Kernel, Layer, Level, Report, Unit
 from tcscope.render import text
 from tcscope.wording import count, duration, percent, plain
 
@@ -75,7 +75,9 @@ class _Page:
         report = self.report
         self._header()
         self._answer()
-        self._groups()
+        if report.layering is None or not {"layer", "range"} & set(report.by):
+            self._groups()
+        self._layers()
         astray = [k for k in report.kernels if k.op.is_matrix and k.unit is Unit.CUDA_CORE]
         if report.tensor_share.low is None:
             astray = []
@@ -101,6 +103,8 @@ class _Page:
         rows.append(
             ("time", f"{duration(totals.kernel_ns)} in {count(totals.launches, 'launch')} of {kernels}{processes}")
         )
+        if self.report.iterations is not None:
+            rows.append(("each", text.per_inference(self.report.iterations)))
         if text.beside(totals):
             rows.append(("beside", text.beside(totals)))
         for label, line in rows:
@@ -135,40 +139,62 @@ class _Page:
             table.add_row(*keys, percent(group.share), text.milliseconds(group.ns), f"{group.launches:,}")
         self.console.print(table)
 
-    def _kernels(self, title: str, kernels: Sequence[Kernel]) -> None:
-        """Two lines a kernel: its numbers and verdict, then its name, which has the width for itself."""
-        if not kernels:
+    def _layers(self) -> None:
+        """The layers by time, and what no layer claims."""
+        layering = self.report.layering
+        if layering is None:
             return
+        noun = "Ranges" if layering.level == "range" else "Layers"
+        layers = sorted(self.report.layers, key=lambda layer: -layer.ns)
+        self._entries(noun, "verdict of the main kernel", layers)
+        for ns, what in (
+            (layering.outside_ns, f"in no {noun[:-1].lower()}"),
+            (layering.graph_ns, "launched by CUDA graphs: their layers are hidden"),
+            (layering.unplaced_ns, "without a launch call in the trace"),
+        ):
+            if ns:
+                self._line(self._numbers(ns, f"{'':>9}"), (f"{'':11}{what}", "dim"))
+
+    def _kernels(self, title: str, kernels: Sequence[Kernel]) -> None:
+        if kernels:
+            self._entries(title, "verdict (rule)", kernels)
+
+    def _entries(self, title: str, verdict: str, entries: Sequence[Kernel | Layer]) -> None:
+        """Two lines an entry: its numbers and verdict, then its name, which has the width for itself."""
         self._title(title)
-        self._line((f"{'time %':>6} {'total ms':>10} {'launches':>9} {'avg':>9}  verdict (rule)", "bold"))
-        for kernel in kernels[: self.top]:
+        self._line((f"{'time %':>6} {'total ms':>10} {'launches':>9} {'avg':>9}  {verdict}", "bold"))
+        for entry in entries[: self.top]:
             room = self.console.width - _INDENT
-            line = Text.assemble(self._numbers(kernel.ns, f"{kernel.launches:>9,}"), *self._verdict(kernel))
+            line = Text.assemble(self._numbers(entry.ns, f"{entry.launches:>9,}"), *self._verdict(entry))
             if not self.full_names:
                 line.truncate(self.console.width, overflow="ellipsis" if self.unicode else "crop")
             self._line(line)
-            name = plain(kernel.name) if self.full_names else self._name(kernel.name, room, kernel.cue)
+            cue = entry.cue if isinstance(entry, Kernel) else ""
+            name = plain(entry.name) if self.full_names else self._name(entry.name, room, cue)
             self._line(" " * _INDENT, (name, "cyan"))
-        more = kernels[self.top :]
+        more = entries[self.top :]
         if more:
-            ns, launches = sum(kernel.ns for kernel in more), sum(kernel.launches for kernel in more)
-            self._line(self._numbers(ns, f"{launches:>9,}"), (f"{'':11}{len(more)} more kernels (--top N)", "dim"))
+            ns, launches = sum(entry.ns for entry in more), sum(entry.launches for entry in more)
+            self._line(self._numbers(ns, f"{launches:>9,}"), (f"{'':11}{len(more)} more (--top N)", "dim"))
 
     def _numbers(self, ns: int, launches: str) -> str:
         share = percent(ns / max(self.report.totals.kernel_ns, 1))
         return f"{share:>6} {text.milliseconds(ns):>10} {launches}"
 
-    def _verdict(self, kernel: Kernel) -> Iterator[str | tuple[str, str]]:
-        yield f" {duration(kernel.ns / max(kernel.launches, 1)):>9}  "
-        yield str(kernel.unit), STYLES.get(kernel.unit, "")
-        if kernel.precision != "unknown":
-            yield f" {kernel.precision}", STYLES.get(kernel.precision, "")
-        if kernel.op != "unknown":
-            yield f" {kernel.op}"
-        if kernel.src or kernel.dst:
-            yield f" {kernel.src or '?'}->{kernel.dst or '?'}"
-        if kernel.rule:
-            yield f" ({kernel.rule})", "dim"
+    def _verdict(self, entry: Kernel | Layer) -> Iterator[str | tuple[str, str]]:
+        yield f" {duration(entry.ns / max(entry.launches, 1)):>9}  "
+        yield str(entry.unit), STYLES.get(entry.unit, "")
+        if entry.precision != "unknown":
+            yield f" {entry.precision}", STYLES.get(entry.precision, "")
+        if entry.op != "unknown":
+            yield f" {entry.op}"
+        if isinstance(entry, Kernel):
+            if entry.src or entry.dst:
+                yield f" {entry.src or '?'}->{entry.dst or '?'}"
+            if entry.rule:
+                yield f" ({entry.rule})", "dim"
+        elif len(entry.kernels) > 1:
+            yield f" ({len(entry.kernels)} kernels)", "dim"
 
     def _finding(self, finding: Finding) -> None:
         self.console.print()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tcscope.model import TensorShare, Totals, TraceInfo
+from tcscope.model import Iterations, TensorShare, Totals, TraceInfo
 from tcscope.rulebook import canonical
 from tcscope.wording import count, duration, percent, plain
 
@@ -54,6 +54,15 @@ def beside(totals: Totals) -> str:
         if number:
             parts.append(f"{count(number, noun)} of {duration(ns)}")
     return ", ".join(parts)
+
+
+def per_inference(iterations: Iterations) -> str:
+    """`508.3 us a range 'inference' (20 of them): kernels 271.9 us, idle between 188.8 us`."""
+    wall, kernels, idle = (
+        duration(ns / iterations.count) for ns in (iterations.wall_ns, iterations.kernel_ns, iterations.idle_ns)
+    )
+    name = plain(iterations.name)
+    return f"{wall} a range '{name}' ({iterations.count:,}): kernels {kernels}, idle between {idle}"
 
 
 def captured_with(trace: TraceInfo) -> str:

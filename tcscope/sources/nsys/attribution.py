@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from tcscope.model import Attribution, RangeLevel, RangePart
+from tcscope.model import Attribution, Iterations, RangeLevel, RangePart
 from tcscope.sources.nsys import tables as t
 from tcscope.sources.nsys.calls import Calls, read_calls
 from tcscope.sources.nsys.database import Database
 from tcscope.sources.nsys.devices import DeviceMap
+from tcscope.sources.nsys.iterations import find_iterations
 from tcscope.sources.nsys.range_table import RangeTable, read_ranges
 from tcscope.sources.nsys.rows import Columns, Ints, combinations
 from tcscope.sources.nsys.sweep import OUTSIDE, nest
 
 
-def attribute(db: Database, devices: DeviceMap, kernels: Columns, level: RangeLevel) -> Attribution:
-    """The kernels by the range of the level that encloses their launch call, on its own thread.
+def attribute(
+    db: Database, devices: DeviceMap, kernels: Columns, level: RangeLevel, around: str | None
+) -> tuple[Attribution, Iterations | None]:
+    """The kernels by the range of the level that encloses their launch call, on its own thread; and the inferences.
 
-    A range that began and ended on two threads covers its whole process.
+    A range that began and ended on two threads covers its whole process. `around` names the range of an inference.
     """
     calls = read_calls(db, kernels)
     call_of = calls.index_of(kernels)
@@ -26,13 +29,13 @@ def attribute(db: Database, devices: DeviceMap, kernels: Columns, level: RangeLe
     owner = np.where(call_of >= 0, name_of_call[np.maximum(call_of, 0)], OUTSIDE) if len(calls) else call_of
     names, owner = _in_order_of_launch(ranges.names, owner, calls, call_of)
     ns = kernels.ns
-    in_graph = kernels["graphNodeId"] > 0
-    return Attribution(
+    found = Attribution(
         ranges=names,
         parts=tuple(_parts(db, devices, kernels, owner, ns)),
-        graph_ns=int(ns[in_graph].sum()),
+        graph_ns=int(ns[kernels["graphNodeId"] > 0].sum()),
         unplaced_ns=int(ns[call_of < 0].sum()),
     )
+    return found, find_iterations(db, kernels, calls, call_of, around)
 
 
 def _names_of_calls(calls: Calls, ranges: RangeTable, level: RangeLevel) -> Ints:

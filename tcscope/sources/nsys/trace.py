@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tcscope.errors import TraceError
-from tcscope.model import Attribution, Launches, RangeLevel, Selected, Selection, TraceInfo
+from tcscope.model import Attribution, Iterations, Launches, RangeLevel, Selected, Selection, TraceInfo
 from tcscope.sources.nsys import tables as t
 from tcscope.sources.nsys.absence import nothing_selected, why_no_kernels
 from tcscope.sources.nsys.activity import read_copies, read_graphs
@@ -36,6 +36,7 @@ class NsysTrace:
         self.path = path
         self.db = Database(path, copy)
         self._sm = sm
+        self._rows: dict[Selection, Columns] = {}
         if not any(table in self.db.tables for table in (t.STRINGS, t.KERNEL, *t.EXPORT_TABLES)):
             raise TraceError(
                 f"{path} is an SQLite file, but no nsys export: it has no table {t.STRINGS}",
@@ -55,16 +56,16 @@ class NsysTrace:
         """The selected launches, summed. Raises TraceError where there are none, with the reason and the remedy."""
         launched = self._launch_filter(selection)
         lost: Sums = {}
-        if selection.is_whole:
+        if selection.is_whole and selection not in self._rows:
             self.demand_kernels()
             sums = sum_launches(self.db)
         else:
             from tcscope.sources.nsys.rows import sum_rows
 
-            rows = self._all_rows()
+            sums = sum_rows(self._chosen_rows(selection))
             if launched is not None:
+                rows = self._chosen_rows(replace(selection, range=None, skip=0))
                 lost = self._taken(sum_rows(rows.where(~launched.is_placed(rows))), selection)
-            sums = sum_rows(self._chosen(rows, selection, launched))
         taken = self._taken(sums, selection)
         graphs = tuple(g for g in read_graphs(self.db, self.devices, launched) if selection.takes(g.device))
         if not taken:
@@ -92,13 +93,13 @@ class NsysTrace:
             by_device.setdefault(device, []).append(group)
         return sum(union_ns(groups) for groups in by_device.values())
 
-    def attribute(self, selection: Selection, level: RangeLevel) -> Attribution:
-        """The selected launches by the NVTX ranges of a level, in which their launch calls were made."""
+    def attribute(self, selection: Selection, level: RangeLevel) -> tuple[Attribution, Iterations | None]:
+        """The selected launches by the NVTX ranges of a level in which they were launched; and the inferences."""
         from tcscope.sources.nsys.attribution import attribute
 
-        rows = self._chosen(self._all_rows(), selection, self._launch_filter(selection))
-        found = attribute(self.db, self.devices, rows, level)
-        return replace(found, parts=tuple(part for part in found.parts if selection.takes(part.device)))
+        found, iterations = attribute(self.db, self.devices, self._chosen_rows(selection), level, selection.range)
+        taken = tuple(part for part in found.parts if selection.takes(part.device))
+        return replace(found, parts=taken), iterations
 
     def mangled_names(self) -> dict[str, str]:
         """Each kernel's mangled name by its demangled one, where the export has it."""
@@ -132,23 +133,26 @@ class NsysTrace:
 
         return range_filter(self.db, selection)
 
-    def _all_rows(self) -> Columns:
-        from tcscope.sources.nsys.rows import KERNEL_COLUMNS, read_columns
+    def _chosen_rows(self, selection: Selection) -> Columns:
+        """The launches of a range, or all but the first, one by one and on any device; read once."""
+        from tcscope.sources.nsys.rows import KERNEL_COLUMNS, read_columns, skip_first
 
-        self.demand_kernels()
-        return read_columns(self.db, t.KERNEL, KERNEL_COLUMNS)
-
-    def _chosen(self, rows: Columns, selection: Selection, launched: LaunchFilter | None) -> Columns:
-        if launched is not None:
-            return rows.where(launched.mask(rows))
-        from tcscope.sources.nsys.rows import skip_first
-
-        return skip_first(rows, selection.skip) if selection.skip else rows
+        if selection not in self._rows:
+            whole = replace(selection, range=None, skip=0)
+            launched = self._launch_filter(selection)
+            if not selection.is_whole:
+                rows = self._chosen_rows(whole)
+                chosen = skip_first(rows, selection.skip) if launched is None else rows.where(launched.mask(rows))
+            else:
+                self.demand_kernels()
+                chosen = read_columns(self.db, t.KERNEL, KERNEL_COLUMNS)
+            self._rows[selection] = chosen
+        return self._rows[selection]
 
     def _placed_rows(self, selection: Selection) -> Iterator[tuple[Place, Columns]]:
         from tcscope.sources.nsys.rows import groups
 
-        rows = self._chosen(self._all_rows(), selection, self._launch_filter(selection))
+        rows = self._chosen_rows(selection)
         found = list(groups(rows, ("demangledName", "deviceId", "globalPid")))
         texts = self.db.strings({name for (name, _, _), _ in found})
         for (name, ordinal, global_pid), group in found:
