@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tcscope.analysis import analyze
+    from tcscope.analysis import analyze, compare
     from tcscope.errors import TcscopeError
-    from tcscope.model import Report
+    from tcscope.model import Diff, Report
     from tcscope.rulebook import RuleBook
 
 __version__ = "0.1.0"
-__all__ = ["Report", "RuleBook", "TcscopeError", "analyze"]
+__all__ = ["Diff", "Report", "RuleBook", "TcscopeError", "analyze", "compare"]
 
 _HOMES = {
     "analyze": "tcscope.analysis",
+    "compare": "tcscope.analysis",
+    "Diff": "tcscope.model",
     "Report": "tcscope.model",
     "RuleBook": "tcscope.rulebook",
     "TcscopeError": "tcscope.errors",

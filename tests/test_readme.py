@@ -33,12 +33,24 @@ def test_the_first_output_is_what_the_first_command_prints(
     assert capsys.readouterr().out == next(block for kind, block in BLOCKS if kind == "text")
 
 
+def test_the_diff_is_what_its_command_prints(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    section = README.partition("## What moved")[2]
+    (command,) = re.findall(r"```sh\n(tcscope diff fixtures/.*)\n```", section)
+    assert main(shlex.split(command)[1:]) == 0
+    assert capsys.readouterr().out == re.findall(r"```text\n(.*?)```", section, re.DOTALL)[0]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_runs(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # GIVEN the files that the README speaks of
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "fixtures").symlink_to(ROOT / "fixtures")
     trace = "orin_trt85_resnet_reconstructed" if "--sm" in command else "h100_trt86_resnet18s_int8"
     (tmp_path / "trace.sqlite").write_bytes((ROOT / "fixtures" / f"{trace}.sqlite").read_bytes())
     assert main(["analyze", "trace.sqlite", "-o", "report.json"]) == 0

@@ -1,5 +1,6 @@
-"""From launches and verdicts to a report."""
+"""From launches and verdicts to a report, and from two reports to a diff."""
 
+from tcscope.analysis.compare_reports import compare
 from tcscope.analysis.pipeline import analyze
 
-__all__ = ["analyze"]
+__all__ = ["analyze", "compare"]

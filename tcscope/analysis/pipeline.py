@@ -6,17 +6,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tcscope.analysis.findings import find
+from tcscope.analysis.engine import gaps, report_of_pair
+from tcscope.analysis.findings import find, in_order
 from tcscope.analysis.grouping import DEFAULT_BY, checked, group
+from tcscope.analysis.join import differences
+from tcscope.analysis.ledger import ledger
 from tcscope.analysis.summarize import summarize
 from tcscope.errors import UsageError
-from tcscope.model import RangeLevel, Report, Selection
+from tcscope.model import Finding, RangeLevel, Report, Selection
 from tcscope.rulebook import RuleBook
-from tcscope.sources import open_source
+from tcscope.sources import NsysTrace, open_source
+from tcscope.sources.trtexec import EnginePair, open_pair, read_layers
 
 
 def analyze(
-    path: str | Path,
+    path: str | Path | None,
     sm: int | None = None,
     range: str | None = None,  # noqa: A002 - the word of the command line
     *,
@@ -25,17 +29,20 @@ def analyze(
     stats: bool = False,
     by: Sequence[str] = DEFAULT_BY,
     level: RangeLevel | None = None,
+    layers: str | Path | None = None,
+    profile: str | Path | None = None,
     rules: Iterable[str | Path] = (),
     book: RuleBook | None = None,
 ) -> Report:
-    """The report of a trace, or a saved report as it is (regrouped by `by`).
+    """The report of a trace or a trtexec pair, or a saved report as it is (regrouped by `by`).
 
     `sm` is the compute capability of GPUs that the trace doesn't describe (87 for 8.7). `range` takes the launches
     inside an NVTX range of that name, `device` those of one GPU, and `skip` leaves out the first instances of the range
     (without one: the first launches). `stats` adds medians and busy time in a second pass. `by` names the dimensions of
     `Report.groups`; `layer` or `range` among them attributes launches to TensorRT's layers or to NVTX ranges, and
-    `level` does it in any case. `rules` are rule files that come before the built-in ones; `book` is a rulebook already
-    loaded.
+    `level` does it in any case. `layers` is a layer file of trtexec, which describes the layers of the trace and joins
+    to them what CUDA graphs hide; without a trace (`path` None), `profile` gives the layers' times. `rules` are rule
+    files that come before the built-in ones; `book` is a rulebook already loaded.
 
     Raises UsageError, ConfigError (a rule file is wrong), and TraceError where the trace can't answer.
     """
@@ -43,21 +50,74 @@ def analyze(
         range = range.encode("utf-8", "replace").decode()  # noqa: A001 - bytes of another encoding can't be in a report
     selection = Selection(range, skip, device)
     level = level or _level(checked(by))
-    source = open_source(path, sm)
-    if isinstance(source, Report):
-        if selection != Selection() or sm is not None or stats:
-            raise UsageError(
-                f"{path} is a saved report: what it holds can't be selected again",
-                "give the trace itself to use --range, --skip, --device, --sm or --stats",
-            )
-        return group(source, by)
+    if layers is not None and level is not None and not level.layers:
+        raise UsageError("--layers describes layers, not ranges", "--by layer, or leave out --layers")
+    source = _opened(path, sm, layers, profile)
+    if not isinstance(source, NsysTrace):
+        if selection != Selection() or stats or (sm is not None and isinstance(source, Report)):
+            raise _no_selection(path or layers, source)
+        if isinstance(source, Report):
+            return group(source, by)
+    book = book or RuleBook.load(rules)
+    if not isinstance(source, NsysTrace):
+        return finished(report_of_pair(source, book), by, gaps(source))
     try:
-        report = summarize(source, book or RuleBook.load(rules), selection, stats=stats, level=level)
+        if layers is None:
+            report = summarize(source, book, selection, stats=stats, level=level)
+            if "layer" in by and not report.layers and report.layering is not None:
+                raise source.why_no_layers(report.layering.graph_ns, report.layering.unplaced_ns)
+            return finished(report, by)
+        engine = read_layers(Path(layers))
+        report = summarize(source, book, selection, stats=stats, level=level or RangeLevel(), engine=engine)
+        return finished(report, by, differences(report, engine, Path(layers).name))
     finally:
         source.close()
-    return group(replace(report, findings=find(report)), by)
+
+
+def _opened(
+    path: str | Path | None, sm: int | None, layers: str | Path | None, profile: str | Path | None
+) -> NsysTrace | Report | EnginePair:
+    """The source that a path, a layer file and a profile name together. Raises UsageError where they contradict."""
+    if path is None:
+        if layers is None:
+            what = "a profile has times, but no kernels" if profile else "no trace is given"
+            raise UsageError(what, "tcscope analyze TRACE, or: tcscope analyze --layers L.json --profile P.json")
+        return open_pair(Path(layers), profile=_path(profile), sm=sm)
+    if profile is not None:
+        if layers is not None:
+            raise UsageError(
+                f"--profile has no place beside a trace: the times of {path} are its own", "leave out --profile"
+            )
+        return open_pair(Path(path), profile=_path(profile), sm=sm)
+    source = open_source(path, sm)
+    if layers is not None and not isinstance(source, NsysTrace):
+        what = "a saved report" if isinstance(source, Report) else "a layer file itself"
+        raise UsageError(f"--layers describes the layers of a trace, and {path} is {what}", "leave out --layers")
+    return source
+
+
+def _no_selection(path: str | Path | None, source: Report | EnginePair) -> UsageError:
+    if isinstance(source, Report):
+        return UsageError(
+            f"{path} is a saved report: what it holds can't be selected again",
+            "give the trace itself to use --range, --skip, --device, --sm or --stats",
+        )
+    return UsageError(
+        f"{path} with its profile holds sums, and no launch to select",
+        "give a trace to use --range, --skip, --device or --stats",
+    )
+
+
+def finished(report: Report, by: Sequence[str], more: Iterable[Finding] = ()) -> Report:
+    """The report with its ledger, its findings and its groups."""
+    report = replace(report, reformats=ledger(report))
+    return group(replace(report, findings=in_order([*find(report), *more])), by)
 
 
 def _level(by: Sequence[str]) -> RangeLevel | None:
     """What `--by layer` and `--by range` ask the trace for."""
     return RangeLevel(layers="layer" in by) if "layer" in by or "range" in by else None
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)

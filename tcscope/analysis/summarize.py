@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from tcscope.analysis.join import by_tactic, described
 from tcscope.analysis.judge import Judge
 from tcscope.analysis.layers import layers_of
 from tcscope.model import (
+    Attribution,
     Breakdown,
     Device,
     Kernel,
     Launches,
     Layer,
+    Layering,
     Place,
     RangeLevel,
     Report,
@@ -21,6 +24,7 @@ from tcscope.model import (
     Selection,
     TensorShare,
     Totals,
+    TraceInfo,
     Unit,
     Verdict,
 )
@@ -31,43 +35,71 @@ Judged = dict[tuple[str, Verdict], list[Launches]]
 
 
 def summarize(
-    trace: NsysTrace, book: RuleBook, selection: Selection, *, stats: bool = False, level: RangeLevel | None = None
+    trace: NsysTrace,
+    book: RuleBook,
+    selection: Selection,
+    *,
+    stats: bool = False,
+    level: RangeLevel | None = None,
+    engine: Sequence[Layer] = (),
 ) -> Report:
     """The report of the selected launches, without findings.
 
-    `stats` adds medians and busy time in a second pass, `level` layers and inferences.
+    `stats` adds medians and busy time in a second pass, `level` layers and inferences; `engine` holds what TensorRT's
+    layer file says of the layers.
     """
+    if engine and level is not None:
+        level = replace(level, sequences=True)
     attributed, iterations = trace.attribute(selection, level) if level is not None else (None, None)
     selected = trace.select(selection)
     used = {launches.device for launches in selected.launches}
     devices = tuple(trace.devices.device(index) for index in sorted(used | {g.device for g in selected.graphs}))
     judge = Judge(book, devices, trace.mangled_names() if book.needs_mangled else {})
     judged = _by_verdict(selected.launches, judge)
-    medians = _medians(trace, selection, judged) if stats else {}
-    kernels = sorted(
-        (_kernel(name, verdict, parts, book, medians) for (name, verdict), parts in judged.items()),
-        key=lambda kernel: (-kernel.ns, kernel.name),
-    )
-    layers: tuple[Layer, ...] = ()
-    layering = None
-    if attributed is not None and level is not None:
-        layers, layering = layers_of(attributed, "layer" if level.layers else "range", judge.verdict)
     info = replace(
         trace.info(),
         devices=devices,
         processes=tuple(sorted({launches.process for launches in selected.launches})),
         selection=selection,
     )
+    totals = _totals(selected, trace.busy_ns(selection) if stats else None)
+    report = assemble(info, judged, book, totals, _medians(trace, selection, judged) if stats else {})
+    if attributed is None or level is None:
+        return replace(report, iterations=iterations)
+    layers, layering = _layered(attributed, level, engine, judge)
+    return replace(report, layers=layers, layering=layering, iterations=iterations)
+
+
+def assemble(
+    info: TraceInfo,
+    judged: Judged,
+    book: RuleBook,
+    totals: Totals | None = None,
+    medians: Mapping[tuple[str, Verdict], int] | None = None,
+) -> Report:
+    """The report of launches with their verdicts, without layers and findings; totals are theirs if none are given."""
+    kernels = sorted(
+        (_kernel(name, verdict, parts, book, medians or {}) for (name, verdict), parts in judged.items()),
+        key=lambda kernel: (-kernel.ns, kernel.name),
+    )
     return Report(
         trace=info,
-        totals=_totals(selected, trace.busy_ns(selection) if stats else None),
-        tensor_share=tensor_share(kernels, devices),
+        totals=totals or _totals(Selected(tuple(part for parts in judged.values() for part in parts)), None),
+        tensor_share=tensor_share(kernels, info.devices),
         breakdown=_breakdown(kernels),
         kernels=tuple(kernels),
-        layers=layers,
-        layering=layering,
-        iterations=iterations,
     )
+
+
+def _layered(
+    found: Attribution, level: RangeLevel, engine: Sequence[Layer], judge: Judge
+) -> tuple[tuple[Layer, ...], Layering]:
+    """The layers by range or, where ranges hide them and the engine is known, by tactic."""
+    if not engine:
+        return layers_of(found, "layer" if level.layers else "range", judge.verdict)
+    found, joined_ns = by_tactic(found, engine, judge.verdict)
+    layers, layering = layers_of(found, "tactic" if joined_ns else "layer", judge.verdict)
+    return described(layers, engine), replace(layering, joined_ns=joined_ns)
 
 
 def tensor_share(kernels: Iterable[Kernel], devices: Iterable[Device]) -> TensorShare:
@@ -98,7 +130,7 @@ def _by_verdict(launches: Iterable[Launches], judge: Judge) -> Judged:
 
 
 def _kernel(
-    name: str, verdict: Verdict, parts: list[Launches], book: RuleBook, medians: dict[tuple[str, Verdict], int]
+    name: str, verdict: Verdict, parts: list[Launches], book: RuleBook, medians: Mapping[tuple[str, Verdict], int]
 ) -> Kernel:
     return Kernel(
         name=name,

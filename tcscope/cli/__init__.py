@@ -9,11 +9,11 @@ import traceback
 from collections.abc import Sequence
 
 from tcscope import __version__
-from tcscope.cli import analyze, explain, info, rules
+from tcscope.cli import analyze, diff, explain, info, rules
 from tcscope.cli.options import Parser
 from tcscope.errors import ConfigError, TcscopeError
 
-COMMANDS = (analyze, explain, info, rules)
+COMMANDS = (analyze, diff, explain, info, rules)
 EPILOG = """\
 exit codes: 0 ok; 1 a gate or rule test failed; 2 usage or configuration;
             3 the trace can't answer

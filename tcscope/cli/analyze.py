@@ -1,6 +1,7 @@
 """Say how much of a trace's GPU time ran on Tensor Cores, at which precision, and which kernels did not.
 
-TRACE is an nsys SQLite export, a .nsys-rep, or a report saved with -o report.json.
+TRACE is an nsys SQLite export, a .nsys-rep, a report saved with -o report.json, or layers.json of trtexec beside its
+profile.json (LAYERS.json:PROFILE.json names both).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tcscope.cli.options import Commands, add_rules, add_sm, command
+from tcscope.cli.views import add_views, show, wants_layers
 from tcscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +27,12 @@ def add_to(commands: Commands) -> None:
     parser = command(
         commands, "analyze", __doc__, "tcscope analyze trace.sqlite --range inference --skip 5 -o report.json"
     )
-    parser.add_argument("trace", metavar="TRACE", help="the trace, or a saved report")
+    parser.add_argument("trace", metavar="TRACE", nargs="?", help="the trace, a saved report, or trtexec's layers.json")
+    engine = parser.add_argument_group("what trtexec says of the engine")
+    engine.add_argument(
+        "--layers", metavar="FILE", help="--exportLayerInfo: types, tactics and formats of the trace's layers"
+    )
+    engine.add_argument("--profile", metavar="FILE", help="--exportProfile: times of the layers, instead of a trace")
     what = parser.add_argument_group("which launches")
     what.add_argument("--range", metavar="NAME", help="only launches inside the NVTX range NAME")
     what.add_argument(
@@ -55,6 +62,7 @@ def add_to(commands: Commands) -> None:
     out.add_argument(
         "--top", metavar="N", type=_count, default=10, help="show the N kernels with most time (default 10)"
     )
+    add_views(out)
     out.add_argument("--full-names", action="store_true", help="never cut a kernel's name")
     out.add_argument("--stats", action="store_true", help="medians and GPU busy time, in a second pass")
     out.add_argument("--format", choices=FORMATS, help="default: what the suffix of -o says, else table")
@@ -81,9 +89,13 @@ def run(args: argparse.Namespace) -> int:
         skip=args.skip,
         stats=args.stats,
         by=by,
-        level=RangeLevel(layers=False, depth=args.range_depth) if "range" in by else None,
+        level=RangeLevel(layers=False, depth=args.range_depth) if "range" in by else wants_layers(args),
+        layers=args.layers,
+        profile=args.profile,
         rules=args.rules,
     )
+    if show(report, args):
+        return 0
     if args.output is None and form == "table":
         from tcscope.render import terminal
 

@@ -57,7 +57,8 @@ class Layering:
     """How launches came to layers. `level` is `layer` (TensorRT's), `range` (NVTX ranges) or `tactic` (by name, order).
 
     `outside` is what no layer claims. `graph_ns` is the time of kernels launched by CUDA graphs, whose layers the trace
-    hides; `unplaced_ns` that of kernels without a launch call. Both are part of the sums of layers and outside.
+    hides; `unplaced_ns` that of kernels without a launch call. Both are part of the sums of layers and outside, as is
+    `joined_ns`: the time that came to its layer by the names of tactics and the order of launches, not by a range.
     """
 
     level: str
@@ -65,3 +66,4 @@ class Layering:
     outside_ns: int = 0
     graph_ns: int = 0
     unplaced_ns: int = 0
+    joined_ns: int = 0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tcscope.errors import TraceError
 from tcscope.model.layers import Layer, Layering
+from tcscope.model.reformat import Reformat
 from tcscope.model.trace import Device, Iterations, Selection
 from tcscope.model.words import Accumulate, Dtype, Evidence, Level, Op, Precision, Unit
 
@@ -146,6 +147,7 @@ class Report:
     """Everything tcscope knows of a trace. Kernels and breakdown are sorted by time, longest first.
 
     Layers, in the order in which they ran, are there where they were asked for; `layering` says how they were found.
+    `reformats`, longest first, is the ledger of data moved or converted; its rows of op `reformat` hold all time of it.
     """
 
     trace: TraceInfo
@@ -159,6 +161,7 @@ class Report:
     groups: tuple[Group, ...] = ()
     layering: Layering | None = None
     iterations: Iterations | None = None
+    reformats: tuple[Reformat, ...] = ()
     schema: str = REPORT_SCHEMA
 
     def to_frame(self) -> pandas.DataFrame:

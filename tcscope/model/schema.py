@@ -1,6 +1,7 @@
-"""The JSON Schema of the report, made from its dataclasses: code and schema can't drift apart.
+"""The JSON Schemas of the report and of the diff, made from their dataclasses: code and schema can't drift apart.
 
-`python -m tcscope.model.schema` prints it; the copy that ships is `tcscope/model/report.schema.json`.
+`python -m tcscope.model.schema` prints the report's, `... diff` the diff's; the copies that ship are
+`tcscope/model/report.schema.json` and `tcscope/model/diff.schema.json`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import types
 from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from tcscope.model.diff import DIFF_SCHEMA, Diff
 from tcscope.model.report import REPORT_SCHEMA, Report
 
 _SIMPLE = {str: "string", int: "integer", float: "number", bool: "boolean"}
@@ -19,13 +21,22 @@ _SIMPLE = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
 def report_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of `Report.to_dict()`. Unknown fields are allowed: within /1 fields are added."""
+    return _schema(Report, REPORT_SCHEMA)
+
+
+def diff_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of `Diff.to_dict()`."""
+    return _schema(Diff, DIFF_SCHEMA)
+
+
+def _schema(kind: type[Report] | type[Diff], title: str) -> dict[str, Any]:
     definitions: dict[str, Any] = {}
-    _reference(Report, definitions)
-    root = definitions.pop("Report")
-    root["properties"]["schema"] = {"const": REPORT_SCHEMA}
+    _reference(kind, definitions)
+    root = definitions.pop(kind.__name__)
+    root["properties"]["schema"] = {"const": title}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": REPORT_SCHEMA,
+        "title": title,
         **root,
         "$defs": dict(sorted(definitions.items())),
     }
@@ -65,5 +76,5 @@ def _object(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    json.dump(report_schema(), sys.stdout, indent=1)
+    json.dump(diff_schema() if sys.argv[1:] == ["diff"] else report_schema(), sys.stdout, indent=1)
     sys.stdout.write("\n")

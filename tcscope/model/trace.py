@@ -92,10 +92,12 @@ class RangeLevel:
     """Which NVTX ranges launches are attributed to: TensorRT's layers, or ranges of any domain at a depth.
 
     `depth` counts from the outermost range (1); 0 is the innermost. TensorRT's layers are always the innermost.
+    `sequences` asks for the order of launches that no range claims.
     """
 
     layers: bool = True
     depth: int = 0
+    sequences: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,25 +113,59 @@ class RangePart:
 
 
 @dataclass(frozen=True, slots=True)
+class LaunchSequence:
+    """Kernels in the order of their launches, as often as one process ran just these on one device.
+
+    `times` are ns summed over the `count` repetitions, one number a kernel. `is_inference` tells that they are one
+    inference (an instance of a range, or one launch of a CUDA graph); else they are all else that a thread launched.
+    """
+
+    names: tuple[str, ...]
+    device: int
+    process: int
+    times: tuple[int, ...]
+    count: int = 1
+    is_inference: bool = True
+    in_graph: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Attribution:
     """The selected launches by range. `ranges` are names in the order of their first launch.
 
     `graph_ns` is the time of kernels launched by a CUDA graph as a whole: they lie in the range around that launch.
-    `unplaced_ns` is the time of kernels whose launch call the trace lacks; both are among the parts.
+    `unplaced_ns` is the time of kernels whose launch call the trace lacks; both are among the parts. `sequences`, where
+    they were asked for, hold just the launches of the parts that no range claims.
     """
 
     ranges: tuple[str, ...]
     parts: tuple[RangePart, ...]
     graph_ns: int = 0
     unplaced_ns: int = 0
+    sequences: tuple[LaunchSequence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One instance of a range, with the fields of `Iterations`; `start_ns` counts from the first instance's start."""
+
+    start_ns: int
+    wall_ns: int
+    launches: int
+    kernel_ns: int
+    span_ns: int
+    idle_ns: int
 
 
 @dataclass(frozen=True, slots=True)
 class Iterations:
     """The instances of one NVTX range, an inference each. `wall_ns` is their summed length on the CPU.
 
+    Of a trtexec profile only the number of inferences and `kernel_ns` are known; the other times are 0.
+
     `kernel_ns` is the time of the kernels launched in them, `span_ns` reaches in each from its first kernel's start to
     its last kernel's end, and `idle_ns` is the part of the spans in which no kernel ran. All are sums over instances.
+    `instances` holds the first thousand one by one, in order of time.
     """
 
     name: str
@@ -138,6 +174,7 @@ class Iterations:
     kernel_ns: int = 0
     span_ns: int = 0
     idle_ns: int = 0
+    instances: tuple[Instance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

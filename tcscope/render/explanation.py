@@ -37,6 +37,8 @@ def as_text(explanation: Explanation) -> str:
     if explanation.rule is not None:
         lines.append(_row("rule", f"{explanation.rule.id}: {explanation.rule.title} ({_place(explanation.rule)})"))
         lines.append(_row("evidence", f"{verdict.evidence}: {verdict.source}"))
+    elif explanation.also:
+        lines.append(_row("rule", "undecided between those below"))
     else:
         lines.append(_row("rule", "none claims this name; `tcscope rules list` shows those there are"))
     if explanation.canonical != explanation.name:
@@ -45,7 +47,11 @@ def as_text(explanation: Explanation) -> str:
     for number, token in enumerate(explanation.tokens):
         lines.append(_row("" if number else "tokens", f"{token.token:{width}}  {token.means}"))
     for number, rule in enumerate(explanation.also):
-        lines.append(_row("" if number else "also", f"{rule.id}: {rule.title} ({_place(rule)})"))
+        lines.append(
+            _row(
+                "" if number else "also" if explanation.rule else "either", f"{rule.id}: {rule.title} ({_place(rule)})"
+            )
+        )
     return "\n".join(lines) + "\n"
 
 

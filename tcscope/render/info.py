@@ -33,7 +33,8 @@ def as_text(held: Inventory) -> str:
     if held.domains:
         rows.append(("domains", ", ".join(map(plain, held.domains))))
     shown = [
-        f"{r.instances:>6,} x {duration(r.ns / r.instances):>10}  {text.cut(r.name, 50)}" for r in held.ranges[:_RANGES]
+        f"{r.instances:>6,} x {duration(r.ns / r.instances):>10}  {text.shorten(r.name, 50)}"
+        for r in held.ranges[:_RANGES]
     ]
     if len(held.ranges) > _RANGES:
         shown.append(f"{'':21}and {len(held.ranges) - _RANGES} more names (--format json has all)")

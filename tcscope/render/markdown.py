@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
+from tcscope.analysis.flows import flows
 from tcscope.model import Report
 from tcscope.render import text
+from tcscope.render.reformats import route, summary, why
 from tcscope.wording import count, duration, percent, plain
+
+_MARKUP = re.compile(r"[\\`*_{}\[\]<>#|~&]")
+_TIMES = (("time %", True), ("total ms", True), ("launches", True))
 
 
 def as_markdown(report: Report, *, top: int = 10) -> str:
     """The report's answer, groups, longest kernels and findings."""
     trace, totals = report.trace, report.totals
-    lines = [f"### Tensor Core use of {_code(trace.file)}", ""]
-    lines += [f"- GPU: {_escaped(line)}" for line in text.gpus(trace)]
+    lines = [f"### Tensor Core use of {code(trace.file)}", ""]
+    lines += [f"- GPU: {escaped(line)}" for line in text.gpus(trace)]
     if text.selection(trace):
-        lines.append(f"- Only: {_escaped(text.selection(trace))}")
+        lines.append(f"- Only: {escaped(text.selection(trace))}")
     lines.append(f"- Kernel time: {duration(totals.kernel_ns)} in {count(totals.launches, 'launch')}")
     if totals.copies or totals.sets:
         lines.append(f"- Beside: memory copies {duration(totals.copy_ns)}, memory sets {duration(totals.set_ns)}")
@@ -21,42 +29,61 @@ def as_markdown(report: Report, *, top: int = 10) -> str:
         lines.append(f"- Opaque CUDA graphs: {duration(totals.graph_ns)} in no number here")
     for what, low, high in text.shares(report.tensor_share):
         lines.append(f"- On Tensor Cores: **{text.bracket(low, high)}** {what}")
-    lines += ["", *_table((*report.by, "time %", "total ms", "launches"), len(report.by))]
+    lines += ["", *table_head([*((name, False) for name in report.by), *_TIMES])]
     for group in report.groups:
-        keys = [_code(key) if len(key) > 40 else _escaped(key) for key in group.keys]
-        lines.append(_row([*keys, percent(group.share), text.milliseconds(group.ns), f"{group.launches:,}"]))
+        keys = [code(key) if len(key) > 40 else escaped(key) for key in group.keys]
+        lines.append(row([*keys, percent(group.share), text.milliseconds(group.ns), f"{group.launches:,}"]))
     lines += ["", f"**The {min(top, len(report.kernels))} kernels with most time**", ""]
-    lines += _table(("kernel", "unit", "precision", "op", "rule", "time %", "total ms", "launches"), 5)
+    lines += table_head([*((name, False) for name in ("kernel", "unit", "precision", "op", "rule")), *_TIMES])
     for kernel in report.kernels[:top]:
         share = kernel.ns / max(totals.kernel_ns, 1)
         said = [kernel.unit, kernel.precision, kernel.op, kernel.rule or "-"]
         numbers = [percent(share), text.milliseconds(kernel.ns), f"{kernel.launches:,}"]
-        lines.append(_row([_code(kernel.name), *said, *numbers]))
+        lines.append(row([code(kernel.name), *said, *numbers]))
+    lines += _reformats(report)
     if report.findings:
         lines.append("")
     for finding in report.findings:
-        hint = f"<br>{_code(finding.hint)}" if finding.hint else ""
-        lines.append(f"- **{finding.level}**: {_escaped(finding.message)}{hint}")
+        hint = f"<br>{code(finding.hint)}" if finding.hint else ""
+        lines.append(f"- **{finding.level}**: {escaped(finding.message)}{hint}")
     return "\n".join(lines) + "\n"
 
 
-def _table(columns: tuple[str, ...], words: int) -> list[str]:
-    """Head of a table whose first `words` columns are text, the others numbers."""
-    return [_row(columns), _row(["---" if n < words else "---:" for n in range(len(columns))])]
+def _reformats(report: Report) -> list[str]:
+    """The ledger by direction, each with the way of its longest reformat."""
+    total = summary(report)
+    if not total:
+        return []
+    lines = ["", f"**Reformats**: {escaped(total)}"]
+    if not any(reformat.layer for reformat in report.reformats):
+        return lines
+    lines.append("")
+    lines += table_head([("why", False), *_TIMES, ("longest", False)])
+    for flow in flows(report.reformats):
+        share = percent(flow.ns / max(report.totals.kernel_ns, 1))
+        numbers = [share, text.milliseconds(flow.ns), f"{flow.launches:,}"]
+        way = route(flow.rows[0])
+        lines.append(row([escaped(why(flow)), *numbers, code(way)]))
+    return lines
 
 
-def _row(cells: list[str] | tuple[str, ...]) -> str:
+def table_head(columns: Iterable[tuple[str, bool]]) -> list[str]:
+    """The head of a table: each column's title, and whether it holds numbers."""
+    titles, numbers = zip(*columns, strict=True)
+    return [row(titles), row(["---:" if number else "---" for number in numbers])]
+
+
+def row(cells: Iterable[object]) -> str:
+    """A row of a table."""
     return "| " + " | ".join(map(str, cells)) + " |"
 
 
-def _escaped(value: str) -> str:
-    value = plain(value)
-    for mark in "\\`*_{}[]<>#|~":
-        value = value.replace(mark, f"&#{ord(mark)};")
-    return value
+def escaped(value: str) -> str:
+    """Text of which nothing is taken for markup."""
+    return _MARKUP.sub(lambda mark: f"&#{ord(mark[0])};", plain(value))
 
 
-def _code(value: str) -> str:
+def code(value: str) -> str:
     """Code in a table cell: HTML, since a backtick fence can't hold `|` or backticks everywhere."""
     value = plain(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     for mark in "|`*_[]\\":

@@ -57,11 +57,13 @@ def beside(totals: Totals) -> str:
 
 
 def per_inference(iterations: Iterations) -> str:
-    """`508.3 us a range 'inference' (20 of them): kernels 271.9 us, idle between 188.8 us`."""
+    """`508.3 us a range 'inference' (20): kernels 271.9 us, idle between 188.8 us`; of a profile the kernels alone."""
     wall, kernels, idle = (
         duration(ns / iterations.count) for ns in (iterations.wall_ns, iterations.kernel_ns, iterations.idle_ns)
     )
     name = plain(iterations.name)
+    if not iterations.wall_ns and not iterations.span_ns:
+        return f"kernels {kernels} an inference ({name}, {count(iterations.count, 'inference')})"
     return f"{wall} a range '{name}' ({iterations.count:,}): kernels {kernels}, idle between {idle}"
 
 
@@ -98,8 +100,17 @@ def cut(name: str, width: int, cue: str = "", *, gap: str = "…") -> str:
     tail = max(width // 3, 1)
     head = width - tail - len(gap)
     if at < 0 or at + len(cue) <= head or at >= len(name) - tail or len(cue) + 2 * len(gap) >= width:
-        return name[:head] + gap + name[-tail:]
+        return shorten(name, width, gap=gap)
     after = name[at + len(cue) :]
     room = width - len(cue) - len(gap)
     rest = after if len(after) <= room // 3 else after[: max(room // 3 - len(gap), 0)] + gap
     return name[: room - len(rest)] + gap + cue + rest
+
+
+def shorten(name: str, width: int, *, gap: str = "…") -> str:
+    """A layer's name that fits into `width`, cut in its middle."""
+    name = plain(name)
+    if len(name) <= width:
+        return name
+    tail = max(width // 3, 1)
+    return name[: width - tail - len(gap)] + gap + name[-tail:]

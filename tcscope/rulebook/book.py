@@ -65,9 +65,12 @@ class RuleBook:
         verdict = self.classify(name, sm)
         matching = [rule for rule, _ in self._matches(name, "") if sm is None or rule.applies_to(sm)]
         winner = next((rule for rule in matching if rule.id == verdict.rule), None)
-        also = tuple(rule for rule in matching if rule is not winner)
+        also = [rule for rule in matching if rule is not winner]
+        if winner is None:  # the architecture decides: no rule after the first that holds on all of them can win
+            last = next((at for at, rule in enumerate(also) if not rule.has_arch), len(also))
+            also = also[: last + 1]
         text = canonical(name)
-        return Explanation(name, text, verdict, winner, also, tuple(self.tokens.decode(text)))
+        return Explanation(name, text, verdict, winner, tuple(also), tuple(self.tokens.decode(text)))
 
     def cue(self, name: str) -> str:
         """The part of a name that tells most about its instructions; a cut name keeps it."""

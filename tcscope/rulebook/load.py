@@ -19,7 +19,7 @@ from tcscope.rulebook.tokens import TABLE_WORDS, TokenTables, read_tokens
 from tcscope.rulebook.yamlfile import Fields, Problems, compose, scalar_int, scalar_text
 
 SCHEMA = "tcscope.rules/1"
-OTHER_SCHEMAS = ("tcscope.hardware/1",)
+OTHER_SCHEMAS = ("tcscope.hardware/1", "tcscope.layer-types/1")
 AGAINST = ("demangled", "short", "mangled")
 
 _FILE_KEYS = ("schema", "about", "rules")

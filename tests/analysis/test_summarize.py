@@ -80,7 +80,7 @@ def test_every_part_sums_to_the_totals(runs: list[tuple[str, int, int]], stats: 
     # THEN kernels, their places, the breakdown and the groups each sum to the totals, and shares to 1
     assert (report.totals.launches, report.totals.kernel_ns) == whole
     for parts in (report.kernels, report.breakdown, report.groups, [p for k in report.kernels for p in k.places]):
-        assert (sum(part.launches for part in parts), sum(part.ns for part in parts)) == whole  # type: ignore[attr-defined]
+        assert (sum(part.launches for part in parts), sum(part.ns for part in parts)) == whole
     if whole[1]:
         assert sum(row.share for row in report.breakdown) == pytest.approx(1)
         assert sum(group.share for group in report.groups) == pytest.approx(1)
@@ -174,7 +174,7 @@ class TestSavedReport:
         for step in path[:-1]:
             owner = owner[step]
         del owner[path[-1]]
-        with pytest.raises(TraceError, match="^not a whole report: ") as error:
+        with pytest.raises(TraceError, match=r"^not a whole report: ") as error:
             Report.from_dict(data)
         assert error.value.message == f"not a whole report: {named} is missing"
 

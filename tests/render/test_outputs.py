@@ -162,3 +162,14 @@ def test_a_cut_name_fits_and_keeps_its_cue(width: int, cue: str) -> None:
     assert len(shown) <= width
     assert cue not in XMMA or cue in shown
     assert shown == XMMA or "…" in shown
+
+
+@pytest.mark.parametrize("value", ["tensor_core", "sm_90 #1 & more", "a|b", "\\`*_{}[]<>#|~&", "fp32 -> int8"])
+def test_markdown_shows_a_text_as_it_is(value: str) -> None:
+    from html import unescape
+
+    from tcscope.render.markdown import code, escaped
+
+    assert unescape(escaped(value)) == value
+    assert unescape(code(value)) == f"<code>{value}</code>"
+    assert not set("|*_`") & set(escaped(value) + code(value))

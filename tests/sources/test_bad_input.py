@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import shutil
@@ -126,6 +127,24 @@ class TestDamage:
                 else:
                     assert [(s.name, s.ns) for s in found.launches] == [("k", 160)], at
         assert refused > 40  # the magic alone has 16 bytes
+
+    def test_a_schema_that_is_no_text(self, tmp_path: Path, capsys: Capture) -> None:
+        path = TraceBuilder().gpu().launch("k", 100, 250).write(tmp_path / "t.sqlite")
+        whole = path.read_bytes()
+        assert whole.count(b"TABLE StringIds") == 1
+        path.write_bytes(whole.replace(b"TABLE StringIds", b"TABLE \xff\xfetringI"))
+        said = failure(capsys, "analyze", path)
+        assert said.code == CANT_ANSWER
+        assert said.error.startswith(f"{path} is damaged or cut short: ")
+
+    @pytest.mark.filterwarnings("error")
+    def test_a_query_left_off_in_the_middle_is_let_go_in_silence(self) -> None:
+        trace = NsysTrace(INT8)
+        rows = trace.db.rows("select id from StringIds")
+        assert len(next(rows)) == 1
+        trace.close()
+        del rows
+        gc.collect()
 
     def test_a_page_of_noise(self, tmp_path: Path, capsys: Capture) -> None:
         path = tmp_path / "t.sqlite"
@@ -275,7 +294,7 @@ class TestSelections:
             USAGE,
             "--by can't group by 'precison', did you mean 'precision'?",
         )
-        assert said.hint == "it knows unit, precision, accumulate, op, evidence, rule, kernel, device, process"
+        assert said.hint.startswith("it knows unit, precision, accumulate, op, evidence, rule, kernel, device, process")
 
     @pytest.mark.parametrize("sm", ["87x", "", "9000", "orin", "-87"])
     def test_no_such_capability(self, sm: str, capsys: Capture) -> None:
@@ -522,3 +541,9 @@ class TestTheInputIsNeverChanged:
         before = snapshot(tmp_path)
         assert main(["analyze", str(tmp_path / "r.json"), "--by", "op"]) == 0
         assert snapshot(tmp_path) == before
+
+    def test_the_connection_could_not_write(self, tmp_path: Path) -> None:
+        trace = NsysTrace(Path(shutil.copy(INT8, tmp_path)))
+        for connection in (trace.db.connection, trace.db.connect()):
+            with closing(connection), pytest.raises(sqlite3.OperationalError, match="readonly database"):
+                connection.execute("create table mine (x)")

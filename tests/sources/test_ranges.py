@@ -16,7 +16,7 @@ from tcscope.sources import NsysTrace
 from tests.support.traces import PID, TraceBuilder, global_pid, global_tid
 
 BOOK = RuleBook.builtin()
-RANDOM = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+RANDOM = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PROCESSES = ((7, 1), (9, 1), (7, 0x8001))  # (pid, host): the last has negative ids
 FOREVER = 1 << 63
 

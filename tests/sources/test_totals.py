@@ -22,7 +22,7 @@ from tcscope.sources.nsys import totals
 from tests.support.traces import TraceBuilder
 
 BOOK = RuleBook.builtin()
-RANDOM = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+RANDOM = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # a pid of one process, one with its highest bit set, and one whose globalPid is a negative number; the last two
 # processes have the same pid on two hosts
@@ -252,7 +252,7 @@ def test_what_ran_beside_is_summed_by_device(table: str, tmp_path: Path) -> None
     assert (sums(None), sums(0), sums(1)) == ((4, 7), (2, 4), (2, 3))
 
 
-def test_two_million_nanoseconds_past_32_bits(tmp_path: Path) -> None:
+def test_times_past_32_bits(tmp_path: Path) -> None:
     start = 1 << 62
     path = TraceBuilder().gpu().launch("k", start, start + (1 << 40)).write(tmp_path / "t.sqlite")
     assert analyze(path, stats=True).totals.kernel_ns == 1 << 40

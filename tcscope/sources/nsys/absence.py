@@ -10,6 +10,7 @@ from tcscope.model import GraphLaunches, Selection
 from tcscope.sources.nsys import tables as t
 from tcscope.sources.nsys.database import Database
 from tcscope.sources.nsys.header import capture_metadata
+from tcscope.sources.nsys.nvtx import domains, range_counts
 from tcscope.wording import count
 
 if TYPE_CHECKING:
@@ -51,6 +52,27 @@ def nothing_selected(
         f"no kernel of {path} was launched inside the range '{selection.range}'",
         f"tcscope info {path}  # lists ranges; a launch counts for the ranges open on its own thread",
     )
+
+
+def no_layers(db: Database, graph_ns: int, unplaced_ns: int) -> TraceError:
+    """Why no kernel of a trace lies in a range of TensorRT's layers."""
+    file = "--layers LAYERS.json, the engine's file of trtexec --exportLayerInfo"
+    by_range = f"tcscope analyze {db.path} --by range  # or: {file}"
+    if not range_counts(db):
+        return TraceError(
+            f"{db.path} has no layers: it was captured without NVTX ranges",
+            f"nsys profile -t cuda,nvtx -o again COMMAND  # or: {file}",
+        )
+    if graph_ns:
+        return TraceError(f"{db.path} shows no layers: CUDA graphs launched its kernels, which hides them", by_range)
+    if "TensorRT" not in domains(db):
+        return TraceError(f"{db.path} has no layers: there are no TensorRT ranges in it", by_range)
+    if unplaced_ns:
+        return TraceError(
+            f"{db.path} shows no layers: it lacks the calls that launched its kernels",
+            f"nsys profile -t cuda,nvtx -o again COMMAND  # or: {file}",
+        )
+    return TraceError(f"{db.path} shows no layers: no kernel was launched inside a range of TensorRT's", by_range)
 
 
 def _reason(db: Database) -> str:

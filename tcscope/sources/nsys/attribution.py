@@ -10,8 +10,9 @@ from tcscope.sources.nsys.calls import Calls, read_calls
 from tcscope.sources.nsys.database import Database
 from tcscope.sources.nsys.devices import DeviceMap
 from tcscope.sources.nsys.iterations import find_iterations
-from tcscope.sources.nsys.range_table import RangeTable, read_ranges
+from tcscope.sources.nsys.range_table import RangeReader, RangeTable
 from tcscope.sources.nsys.rows import Columns, Ints, combinations
+from tcscope.sources.nsys.sequences import Sequences, read_sequences
 from tcscope.sources.nsys.sweep import OUTSIDE, nest
 
 
@@ -24,18 +25,24 @@ def attribute(
     """
     calls = read_calls(db, kernels)
     call_of = calls.index_of(kernels)
-    ranges = read_ranges(db, level)
+    reader = RangeReader(db)
+    ranges = reader.of_level(level)
     name_of_call = _names_of_calls(calls, ranges, level)
     owner = np.where(call_of >= 0, name_of_call[np.maximum(call_of, 0)], OUTSIDE) if len(calls) else call_of
     names, owner = _in_order_of_launch(ranges.names, owner, calls, call_of)
     ns = kernels.ns
+    inferences = reader.inferences(around)
+    lost: Sequences = ()
+    if level.sequences:
+        lost = read_sequences(db, devices, kernels.where(owner < 0), calls, call_of[owner < 0], inferences, around)
     found = Attribution(
         ranges=names,
         parts=tuple(_parts(db, devices, kernels, owner, ns)),
         graph_ns=int(ns[kernels["graphNodeId"] > 0].sum()),
         unplaced_ns=int(ns[call_of < 0].sum()),
+        sequences=lost,
     )
-    return found, find_iterations(db, kernels, calls, call_of, around)
+    return found, find_iterations(inferences, kernels, calls, call_of, around)
 
 
 def _names_of_calls(calls: Calls, ranges: RangeTable, level: RangeLevel) -> Ints:

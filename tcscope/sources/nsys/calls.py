@@ -25,9 +25,13 @@ class Calls:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def keys_of(self, activity: Columns) -> Ints:
+        """For each row of an activity table the key of the call that caused it."""
+        return call_keys(activity["globalPid"], activity["correlationId"], self.known)
+
     def index_of(self, activity: Columns) -> Ints:
         """For each row of an activity table the number of the call that caused it; -1 where the trace lacks it."""
-        wanted = call_keys(activity["globalPid"], activity["correlationId"], self.known)
+        wanted = self.keys_of(activity)
         if not len(self.keys):
             return np.full(len(wanted), t.NO_ID, dtype=np.int64)
         order = np.argsort(self.keys, kind="stable")  # nearly free where the calls stand in order, as nsys writes them

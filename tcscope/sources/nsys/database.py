@@ -58,7 +58,8 @@ class Database:
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a query, one at a time."""
         with self.damage_told():
-            yield from self.connection.execute(sql, parameters)
+            for row in self.connection.execute(sql, parameters):  # noqa: UP028 - that would close the cursor, too late
+                yield row
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...]:
         """The first row of a query that always gives one."""
@@ -81,20 +82,15 @@ class Database:
         """Turn SQLite's complaint about the file into one sentence."""
         try:
             yield
-        except sqlite3.DatabaseError as error:
-            raise damaged(self.path, error) from error
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the second: SQLite quoted bytes of the file
+            raise TraceError(
+                f"{self.path} is damaged or cut short: {error}",
+                "copy the file again, or export it again with `nsys export --type sqlite FILE.nsys-rep`",
+            ) from error
 
     def _columns(self, table: str) -> frozenset[str]:
         quoted = table.replace('"', '""')
         return frozenset(row[1] for row in self.connection.execute(f'pragma table_info("{quoted}")'))
-
-
-def damaged(path: Path, error: sqlite3.Error) -> TraceError:
-    """The one sentence for a file that SQLite can't read to its end."""
-    return TraceError(
-        f"{path} is damaged or cut short: {error}",
-        "copy the file again, or export it again with `nsys export --type sqlite FILE.nsys-rep`",
-    )
 
 
 def _uri(path: Path) -> str:

@@ -1,9 +1,10 @@
-"""NVTX ranges as columns, with the names of those that count at a level."""
+"""NVTX ranges as columns, with the names of those that count."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -11,11 +12,16 @@ from tcscope.model import RangeLevel
 from tcscope.sources.nsys import tables as t
 from tcscope.sources.nsys.database import Database
 from tcscope.sources.nsys.nvtx import name_sql
-from tcscope.sources.nsys.rows import Ints
+from tcscope.sources.nsys.rows import Columns, Ints, Mask, factorized, read_columns
 
 LAYER_DOMAIN = "TensorRT"
-_WHOLE_INFERENCE = "ExecutionContext::"  # the ranges of that domain around a whole enqueue, which are no layers
-_NEVER = np.iinfo(np.int64).max  # the end of a range that is still open
+WHOLE_INFERENCE = "ExecutionContext::"  # the ranges of that domain around a whole enqueue, which are no layers
+_INNER_DOMAINS = (LAYER_DOMAIN, "myelin-exec")  # whose ranges lie inside an inference, never around one
+STILL_OPEN = np.iinfo(np.int64).max  # the end of a range that is still open
+
+_COLUMNS = ("start", "end", "globalTid", "endGlobalTid", "eventType")
+
+_PROCESS = f"globalTid & {t.PROCESS_MASK}"
 
 Owner = tuple[int, bool]  # a globalTid, or (True) a globalPid
 
@@ -27,46 +33,108 @@ class RangeTable:
     start: Ints
     end: Ints
     name: Ints
-    owners: tuple[Owner, ...]
+    owner: Ints
+    is_process: Mask
     names: list[str]
 
     def by_owner(self) -> dict[Owner, Ints]:
         """The numbers of the ranges of each thread, or of each process where a range began and ended on two threads."""
-        found: dict[Owner, list[int]] = defaultdict(list)
-        for number, owner in enumerate(self.owners):
-            found[owner].append(number)
-        return {owner: np.array(numbers, dtype=np.int64) for owner, numbers in found.items()}
+        found: dict[Owner, Ints] = {}
+        for is_process in (False, True):
+            mine = np.flatnonzero(self.is_process == is_process).astype(np.int64)
+            owners, code = factorized(self.owner[mine])
+            for number, owner in enumerate(owners.tolist()):
+                found[owner, is_process] = mine[code == number]
+        return found
 
 
-def read_ranges(db: Database, level: RangeLevel) -> RangeTable:
-    """The ranges of a level: TensorRT's layers, or all of every domain."""
-    start, end, name, owners = [], [], [], []
-    names: dict[str, int] = {}
-    if db.has(t.NVTX, "start", "end", "eventType", "globalTid"):
-        for begun, ended, tid, end_tid, kind, text in db.rows(_sql(db, level)):
-            if level.layers and text.startswith(_WHOLE_INFERENCE):
-                continue
-            start.append(begun)
-            end.append(ended)
-            name.append(names.setdefault(text, len(names)))
-            crosses = kind in t.START_END and end_tid is not None and end_tid != tid
-            owners.append((tid & t.PROCESS_MASK if crosses else tid, crosses))
-    starts, ends, numbers = (np.array(values, dtype=np.int64) for values in (start, end, name))
-    return RangeTable(starts, ends, numbers, tuple(owners), list(names))
+class RangeReader:
+    """Reads an export's ranges; what it learns of domains it keeps."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    def of_level(self, level: RangeLevel) -> RangeTable:
+        """The ranges of a level: TensorRT's layers, or all of every domain."""
+        if level.layers:
+            return _read(self.db, self._in_domains(LAYER_DOMAIN), without=WHOLE_INFERENCE)
+        return _read(self.db, "1")
+
+    def inferences(self, name: str | None) -> RangeTable:
+        """The ranges that can be an inference: those called `name`, or TensorRT's enqueues and what may be around."""
+        if name is not None:
+            return _read(self.db, _named(self.db, "= ?"), (name, name))
+        enqueues = f"({self._in_domains(LAYER_DOMAIN)} and {_named(self.db, 'like ?')})"
+        like = (f"{WHOLE_INFERENCE}enqueue%",) * 2
+        if not list(self.db.rows(f"select 1 from {t.NVTX} where {enqueues} limit 1", like) if self._domains else ()):
+            return _read(self.db, "0")
+        return _read(self.db, f"({enqueues} or not {self._in_domains(*_INNER_DOMAINS)})", like)
+
+    def _in_domains(self, *names: str) -> str:
+        """SQL that holds for events of these domains; a domain's id means something inside its process only."""
+        each = (f"(domainId = {id_} and {_PROCESS} = {pid})" for id_, pid, name in self._domains if name in names)
+        return f"({' or '.join(each) or '0'})"
+
+    @cached_property
+    def _domains(self) -> list[tuple[int, int, str]]:
+        """Id, globalPid and name of each domain."""
+        if not self.db.has(t.NVTX, "domainId", "eventType", "globalTid"):
+            return []
+        made = f"select distinct domainId, {_PROCESS}, {name_sql(self.db)} from {t.NVTX} where eventType = {t.DOMAIN}"
+        return sorted((int(id_), int(pid), str(name)) for id_, pid, name in self.db.rows(made) if id_ is not None)
 
 
-def _sql(db: Database, level: RangeLevel) -> str:
-    domain = f" and {_in_layer_domain(db)}" if level.layers else ""
-    return (
-        f'select start, coalesce("end", {_NEVER}), globalTid, {db.column(t.NVTX, "endGlobalTid")}, eventType,'
-        f" {name_sql(db)} as name from {t.NVTX}"
-        f" where eventType in {t.PUSH_POP + t.START_END} and globalTid is not null and name is not null{domain}"
-    )
+def _named(db: Database, compared: str) -> str:
+    """SQL that holds for events whose own text or registered string compares so; it binds the name twice."""
+    registered = f"select id from {t.STRINGS} where value {compared}" if t.STRINGS in db.tables else "select ?"
+    return f"({db.column(t.NVTX, 'textId')} in ({registered}) or {db.column(t.NVTX, 'text')} {compared})"
 
 
-def _in_layer_domain(db: Database) -> str:
-    """SQL that holds for TensorRT's ranges; a domain id means something inside its process only."""
-    if not db.has(t.NVTX, "domainId"):
-        return "0"
-    made = f"select domainId, globalTid & {t.PROCESS_MASK} from {t.NVTX} where eventType = {t.DOMAIN}"
-    return f"(domainId, globalTid & {t.PROCESS_MASK}) in ({made} and {name_sql(db)} = '{LAYER_DOMAIN}')"
+def _read(db: Database, where: str, bound: tuple[str, ...] = (), *, without: str | None = None) -> RangeTable:
+    """The ranges for which `where` holds, but those whose name begins with `without`.
+
+    Names that are registered strings stay numbers until the end: there can be millions of ranges.
+    """
+    if not db.has(t.NVTX, "start", "end", "eventType", "globalTid"):
+        where = "0"
+    kept = f"eventType in {t.PUSH_POP + t.START_END} and globalTid is not null and {where}"
+    text, text_id = db.column(t.NVTX, "text"), db.column(t.NVTX, "textId")
+    in_strings = f"{kept} and {text} is null and {text_id} is not null"
+    registered = read_columns(db, t.NVTX, (*_COLUMNS, "textId"), in_strings, bound)
+    own_text = f"{kept} and {text} is not null"
+    spelled = read_columns(db, t.NVTX, _COLUMNS, own_text, bound)
+    code, texts = _texts(db, own_text, bound) if len(spelled) else (spelled["start"], [])
+    return _table(db, registered, spelled, code, texts, without)
+
+
+def _texts(db: Database, where: str, bound: tuple[str, ...]) -> tuple[Ints, list[str]]:
+    """For each event with a text of its own the number of that text, and the texts; each is decoded once."""
+    connection = db.connect()
+    connection.text_factory = bytes
+    texts: dict[bytes, int] = {}
+    with closing(connection), db.damage_told():
+        rows = connection.execute(f"select text from {t.NVTX} where {where}", bound)
+        code: Ints = np.fromiter((texts.setdefault(text, len(texts)) for (text,) in rows), dtype=np.int64)
+    return code, [text.decode("utf-8", "replace") for text in texts]
+
+
+def _table(
+    db: Database, registered: Columns, spelled: Columns, code: Ints, texts: list[str], without: str | None
+) -> RangeTable:
+    """Both kinds of rows put together, each name once."""
+    ids, id_code = factorized(registered["textId"])
+    strings = db.strings(ids.tolist())
+    registered_names = [strings.get(string, "") for string in ids.tolist()]
+    names = list(dict.fromkeys(registered_names + texts))
+    position = {name: number for number, name in enumerate(names)}
+    of_ids = np.array([position[name] for name in registered_names], dtype=np.int64)
+    of_texts = np.array([position[text] for text in texts], dtype=np.int64)
+    name = np.concatenate([of_ids[id_code], of_texts[code]])
+    drop = [number for number, text in enumerate(names) if not text or (without and text.startswith(without))]
+    keep = ~np.isin(name, drop)
+    whole = {column: np.concatenate([registered[column], spelled[column]])[keep] for column in _COLUMNS}
+    crosses = np.isin(whole["eventType"], t.START_END) & (whole["endGlobalTid"] != t.NO_ID)
+    crosses &= whole["endGlobalTid"] != whole["globalTid"]
+    owner = np.where(crosses, whole["globalTid"] & t.PROCESS_MASK, whole["globalTid"])
+    end = np.where(whole["end"] == t.NO_ID, STILL_OPEN, whole["end"])
+    return RangeTable(whole["start"], end, name[keep], owner, crosses, names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -17,7 +17,7 @@ from tcscope.sources.nsys.totals import Sum, Sums
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-_USUALLY_ONE = ("deviceId", "globalPid", "globalTid", "graphNodeId")
+_USUALLY_ONE = ("deviceId", "globalPid", "globalTid", "endGlobalTid", "eventType", "graphNodeId")
 KERNEL_COLUMNS = ("demangledName", "deviceId", "globalPid", "correlationId", "start", "end", "graphNodeId")
 
 
@@ -44,8 +44,11 @@ class Columns:
         return Columns({name: column[mask] for name, column in self.values.items()})
 
 
-def read_columns(db: Database, table: str, names: tuple[str, ...], where: str | None = None) -> Columns:
-    """Columns of a table as int64 arrays; an absent column or a NULL reads as NO_ID. `where` is a condition in SQL.
+def read_columns(
+    db: Database, table: str, names: tuple[str, ...], where: str | None = None, bound: Sequence[Any] = ()
+) -> Columns:
+    """Columns of a table as int64 arrays; an absent column or a NULL reads as NO_ID. `where` is a condition in SQL,
+    `bound` its parameters.
 
     To hand a value from SQLite to Python costs more than all else here, so a column of one value is not read at all.
     """
@@ -53,25 +56,22 @@ def read_columns(db: Database, table: str, names: tuple[str, ...], where: str | 
         return Columns({name: np.empty(0, dtype=np.int64) for name in names})
     part = f"from {table} where {where}" if where else f"from {table}"
     select = {name: f"coalesce({db.column(table, name)}, {NO_ID})" for name in names}
-    constant = _constants(db, part, {name: sql for name, sql in select.items() if name in _USUALLY_ONE})
+    constant = _constants(db, part, bound, {name: sql for name, sql in select.items() if name in _USUALLY_ONE})
     varying = [name for name in names if name not in constant]
-    rows = db.rows(f"select {', '.join(select[name] for name in varying)} {part}")
-    block: npt.NDArray[Any] = np.fromiter(rows, dtype=np.dtype([(name, np.int64) for name in varying]))
+    with db.damage_told():
+        rows = db.connection.execute(f"select {', '.join(select[name] for name in varying)} {part}", bound)
+        block: npt.NDArray[Any] = np.fromiter(rows, dtype=np.dtype([(name, np.int64) for name in varying]))
     values = {name: np.ascontiguousarray(block[name]) for name in varying}
     return Columns({name: values.get(name, np.full(len(block), constant.get(name, NO_ID))) for name in names})
 
 
-def _constants(db: Database, part: str, select: dict[str, str]) -> dict[str, int]:
-    """Those of these columns that hold one value in all rows. A column that doesn't is found out at its first rows."""
-    first = next(db.rows(f"select {', '.join(select.values())} {part} limit 1"), None) if select else None
-    if first is None:
+def _constants(db: Database, part: str, bound: Sequence[Any], select: dict[str, str]) -> dict[str, int]:
+    """Those of these columns that hold one value in all rows, found in one scan."""
+    if not select:
         return {}
-    joined = "and" if " where " in part else "where"
-    return {
-        name: value
-        for (name, sql), value in zip(select.items(), first, strict=True)
-        if next(db.rows(f"select 1 {part} {joined} {sql} <> ? limit 1", (value,)), None) is None
-    }
+    ends = db.row(f"select {', '.join(f'min({sql}), max({sql})' for sql in select.values())} {part}", bound)
+    pairs = zip(ends[::2], ends[1::2], strict=True)
+    return {name: low for name, (low, high) in zip(select, pairs, strict=True) if low is not None and low == high}
 
 
 def sum_rows(rows: Columns) -> Sums:
@@ -91,14 +91,14 @@ def combinations(rows: Columns, by: tuple[str, ...]) -> tuple[list[tuple[int, ..
     """The distinct combinations of values in the columns `by`, and for each row the number of its combination."""
     code: Ints = np.zeros(len(rows), dtype=np.int64)
     for name in by:
-        values, at = _factorized(rows[name])
-        _, code = _factorized(code * max(len(values), 1) + at)
+        values, at = factorized(rows[name])
+        _, code = factorized(code * max(len(values), 1) + at)
     first = np.zeros(int(code.max()) + 1 if len(code) else 0, dtype=np.int64)
     first[code[::-1]] = np.arange(len(code))[::-1]  # of equal numbers the last assignment counts: the first row's
     return [tuple(int(rows[name][at]) for name in by) for at in first.tolist()], code
 
 
-def _factorized(column: Ints) -> tuple[Ints, Ints]:
+def factorized(column: Ints) -> tuple[Ints, Ints]:
     """The distinct values, ascending, and for each row the position of its value: without a sort where values allow."""
     if not len(column):
         return column, column

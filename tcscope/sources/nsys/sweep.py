@@ -52,7 +52,28 @@ def nest(start: Ints, end: Ints) -> Nest:
     """
     order: Ints = np.lexsort([-end, start]).astype(np.int64)  # of equal starts the longer range is the outer one
     starts, ends = start[order], end[order]
-    reach = ends.tolist()  # plain ints: a loop over numpy scalars takes five times as long
+    parent = np.full(len(order), OUTSIDE, dtype=np.int64)
+    depth = np.ones(len(order), dtype=np.int64)
+    for first, last in _blocks(ends, starts):
+        reach = ends[first:last].tolist()  # plain ints: a loop over numpy scalars takes five times as long
+        around, level = _climb(reach)
+        parent[first:last] = np.where(np.array(around) >= 0, np.array(around) + first, OUTSIDE)
+        depth[first:last] = level
+    return Nest(starts, ends, parent, depth, order)
+
+
+def _blocks(ends: Ints, starts: Ints) -> list[tuple[int, int]]:
+    """The runs of ranges that overlap each other; a range that overlaps none, as TensorRT's layers, is in no run."""
+    if not len(ends):
+        return []
+    begins = np.flatnonzero(np.concatenate([[True], starts[1:] > np.maximum.accumulate(ends)[:-1]]))
+    lasts = np.append(begins[1:], len(ends))
+    several = lasts - begins > 1
+    return list(zip(begins[several].tolist(), lasts[several].tolist(), strict=True))
+
+
+def _climb(reach: list[int]) -> tuple[list[int], list[int]]:
+    """For ranges by start time, given their ends: the range around each (OUTSIDE: none) and its depth."""
     parent, depth = [OUTSIDE] * len(reach), [1] * len(reach)
     stack: list[int] = []
     for at, latest in enumerate(reach):
@@ -61,4 +82,4 @@ def nest(start: Ints, end: Ints) -> Nest:
         if stack:
             parent[at], depth[at] = stack[-1], depth[stack[-1]] + 1
         stack.append(at)
-    return Nest(starts, ends, np.array(parent, np.int64), np.array(depth, np.int64), order)
+    return parent, depth

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from tcscope.sources.nsys import tables as t
-from tcscope.sources.nsys.database import Database, damaged
+from tcscope.sources.nsys.database import Database
 
 _THREADED_FROM = 50_000  # rows; below, starting threads costs more than it saves
 
@@ -51,11 +51,8 @@ def sum_launches(db: Database) -> Sums:
     count = last - first + 1
     parts = min(os.cpu_count() or 1, 2) if count >= _THREADED_FROM else 1
     edges = [first + count * i // parts for i in range(parts)] + [last + 1]
-    try:
-        with ThreadPoolExecutor(parts) as pool:
-            return _merged(pool.map(lambda part: _sum_part(db, *part), pairwise(edges)))
-    except sqlite3.DatabaseError as error:
-        raise damaged(db.path, error) from error
+    with db.damage_told(), ThreadPoolExecutor(parts) as pool:
+        return _merged(pool.map(lambda part: _sum_part(db, *part), pairwise(edges)))
 
 
 def _sum_part(db: Database, first: int, end: int) -> Sums:

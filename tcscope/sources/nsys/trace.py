@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tcscope.errors import TraceError
 from tcscope.model import Attribution, Iterations, Launches, RangeLevel, Selected, Selection, TraceInfo
 from tcscope.sources.nsys import tables as t
-from tcscope.sources.nsys.absence import nothing_selected, why_no_kernels
+from tcscope.sources.nsys.absence import no_layers, nothing_selected, why_no_kernels
 from tcscope.sources.nsys.activity import read_copies, read_graphs
 from tcscope.sources.nsys.database import Database
 from tcscope.sources.nsys.devices import DeviceMap, read_devices
@@ -99,7 +99,12 @@ class NsysTrace:
 
         found, iterations = attribute(self.db, self.devices, self._chosen_rows(selection), level, selection.range)
         taken = tuple(part for part in found.parts if selection.takes(part.device))
-        return replace(found, parts=taken), iterations
+        lost = tuple(part for part in found.sequences if selection.takes(part.device))
+        return replace(found, parts=taken, sequences=lost), iterations
+
+    def why_no_layers(self, graph_ns: int, unplaced_ns: int) -> TraceError:
+        """Why no launch lies in a layer, given the time launched by CUDA graphs and that without a launch call."""
+        return no_layers(self.db, graph_ns, unplaced_ns)
 
     def mangled_names(self) -> dict[str, str]:
         """Each kernel's mangled name by its demangled one, where the export has it."""

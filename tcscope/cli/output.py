@@ -1,0 +1,52 @@
+"""Where an answer goes and in which format: the screen, or the file that `-o` names."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tcscope.errors import UsageError
+
+SUFFIXES = {".json": "json", ".csv": "csv", ".md": "md", ".txt": "table"}
+FORMATS = ("table", "json", "csv", "md")
+
+
+def add_output(parser: argparse._ActionsContainer) -> None:
+    """`--format` and `-o FILE`."""
+    parser.add_argument("--format", choices=FORMATS, help="default: what the suffix of -o says, else table")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, help="write FILE (.json .csv .md .txt) instead of the screen"
+    )
+
+
+def form_of(args: argparse.Namespace) -> str:
+    """The format that was asked for, or that the suffix of the output says."""
+    if args.format:
+        return str(args.format)
+    if args.output is None:
+        return "table"
+    if args.output.suffix not in SUFFIXES:
+        raise UsageError(
+            f"the suffix of {args.output} names no format", f"end it in {', '.join(SUFFIXES)}, or give --format"
+        )
+    return SUFFIXES[args.output.suffix]
+
+
+def put(rendered: str, output: Path | None) -> None:
+    """Write the answer to the screen, or to the file and say so."""
+    if output is None:
+        sys.stdout.write(rendered)
+        return
+    try:
+        output.write_text(rendered, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"can't write {output}: {error.strerror}", "give -o a file in a folder that exists") from error
+    print(f"wrote {output}", file=sys.stderr)
+
+
+def count_from_0(text: str) -> int:
+    """A whole number from 0 on."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 0 on")
+    return int(text)
