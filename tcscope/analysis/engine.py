@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tcscope import hardware
-from tcscope.analysis.join import in_use, plain_name
+from tcscope.analysis.join.layers import in_use, plain_name
 from tcscope.analysis.layers import judged
 from tcscope.analysis.summarize import Judged, assemble
 from tcscope.model import (

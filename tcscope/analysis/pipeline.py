@@ -9,8 +9,8 @@ from pathlib import Path
 from tcscope.analysis.engine import gaps, report_of_pair
 from tcscope.analysis.findings import find, in_order
 from tcscope.analysis.grouping import DEFAULT_BY, checked, group
-from tcscope.analysis.join import differences
-from tcscope.analysis.ledger import ledger
+from tcscope.analysis.join.layers import differences
+from tcscope.analysis.ledger.entries import ledger
 from tcscope.analysis.summarize import summarize
 from tcscope.errors import UsageError
 from tcscope.model import Finding, RangeLevel, Report, Selection

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from tcscope.analysis.join import by_tactic, described
+from tcscope.analysis.join.layers import by_tactic, described
 from tcscope.analysis.judge import Judge
 from tcscope.analysis.layers import layers_of
 from tcscope.model import (

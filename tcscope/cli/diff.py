@@ -46,7 +46,7 @@ def add_to(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare two traces and show what moved."""
-    from tcscope.analysis.compare_reports import compare
+    from tcscope.analysis.difference.reports import compare
     from tcscope.hardware import parse_sm
 
     form = form_of(args)
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         rules=args.rules,
     )
     if args.output is None and form == "table":
-        from tcscope.render import diff_terminal
+        from tcscope.render.diff import terminal as diff_terminal
 
         diff_terminal.write(diff, sys.stdout, top=args.top, full_names=args.full_names)
     else:
@@ -72,13 +72,13 @@ def _rendered(diff: Diff, form: str, args: argparse.Namespace) -> str:
     if form == "json":
         return diff.to_json()
     if form == "csv":
-        from tcscope.render.diff_comma import layers_csv
+        from tcscope.render.diff.comma import layers_csv
 
         return layers_csv(diff)
     if form == "md":
-        from tcscope.render.diff_markdown import as_markdown
+        from tcscope.render.diff.markdown import as_markdown
 
         return as_markdown(diff) if args.top is None else as_markdown(diff, top=args.top)
-    from tcscope.render import diff_terminal
+    from tcscope.render.diff import terminal as diff_terminal
 
     return diff_terminal.as_text(diff, top=args.top, full_names=args.full_names)

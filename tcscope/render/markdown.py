@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from tcscope.analysis.flows import flows
+from tcscope.analysis.ledger.flows import flows
 from tcscope.model import Report
 from tcscope.render import text
 from tcscope.render.reformats import route, summary, why

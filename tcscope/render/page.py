@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tcscope.analysis.flows import flows
+from tcscope.analysis.ledger.flows import flows
 from tcscope.model import Finding, Kernel, Layer, Report, Unit
 from tcscope.render import text
 from tcscope.render.lines import LEVEL_STYLES, STYLES, Lines

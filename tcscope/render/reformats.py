@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from tcscope.analysis.findings.evidence import matters
-from tcscope.analysis.flows import Flow, flows
+from tcscope.analysis.ledger.flows import Flow, flows
 from tcscope.model import Reason, Reformat, Report
 from tcscope.render.text import shorten
 from tcscope.wording import percent

@@ -9,7 +9,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from tcscope import compare
-from tcscope.analysis.compare_sides import apportion, rounded
+from tcscope.analysis.difference.sides import apportion, rounded
 from tcscope.model import ChangeSide, Diff, Report
 from tests.support.engines import ENGINES, conv, engine
 from tests.support.reports import REPORTS

@@ -7,7 +7,14 @@ from dataclasses import replace
 import pytest
 
 from tcscope import compare
-from tcscope.analysis.compare_names import is_numbered, kind_of_layer, node_op, nodes_of, numbers_agree, reformat_target
+from tcscope.analysis.difference.names import (
+    is_numbered,
+    kind_of_layer,
+    node_op,
+    nodes_of,
+    numbers_agree,
+    reformat_target,
+)
 from tcscope.model import Cause, Change, Kind, Layer, LayerKernel, Op, Precision, Report, Unit
 from tests.support.engines import conv, engine, int8, layer, pad, pool, ran, reformat
 from tests.support.reports import kernel

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tcscope import RuleBook, analyze
-from tcscope.analysis.join import by_tactic, described
-from tcscope.analysis.join_tactics import TacticJoin
+from tcscope.analysis.join.layers import by_tactic, described
+from tcscope.analysis.join.tactics import TacticJoin
 from tcscope.errors import TraceError, UsageError
 from tcscope.model import Attribution, LaunchSequence, Layer, RangePart, Report, Verdict
 from tcscope.rulebook.layer_types import layer_types

@@ -12,7 +12,7 @@ import tcscope.analysis.findings as findings_package
 from tcscope import analyze
 from tcscope.analysis.findings import find
 from tcscope.analysis.findings.remedies import MATRIX, REMEDIES
-from tcscope.analysis.ledger import ledger
+from tcscope.analysis.ledger.entries import ledger
 from tcscope.model import Dtype, Finding, Iterations, Layer, Layering, Level, Op, Precision, Report, TensorShare, Unit
 from tests.support.networks import layer, network, ran
 from tests.support.places import FP16, INT8

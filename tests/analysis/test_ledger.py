@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 
 from tcscope import analyze
-from tcscope.analysis.flows import flows
-from tcscope.analysis.ledger import ledger
+from tcscope.analysis.ledger.entries import ledger
+from tcscope.analysis.ledger.flows import flows
 from tcscope.model import (
     Dtype,
     Layer,

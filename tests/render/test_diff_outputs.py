@@ -16,8 +16,11 @@ import pytest
 import tcscope
 from tcscope.model import Cause, Diff, DiffTotals, Subject, Sums, TraceInfo
 from tcscope.model.schema import diff_schema
-from tcscope.render import diff_comma, diff_names, diff_terminal, diff_text
-from tcscope.render.diff_markdown import as_markdown
+from tcscope.render.diff import comma as diff_comma
+from tcscope.render.diff import names as diff_names
+from tcscope.render.diff import terminal as diff_terminal
+from tcscope.render.diff import text as diff_text
+from tcscope.render.diff.markdown import as_markdown
 from tests.support.engines import conv, engine, int8, pad, pool
 from tests.support.facts import A100_FP16, A100_QAT, report_of
 from tests.support.places import FP16, GRAPHS, INT8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tcscope.analysis.layers import judged
-from tcscope.analysis.ledger import ledger
+from tcscope.analysis.ledger.entries import ledger
 from tcscope.model import (
     Device,
     Dtype,

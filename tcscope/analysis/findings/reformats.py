@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from tcscope.analysis.findings.evidence import matters, network_layers, time_of
 from tcscope.analysis.findings.remedies import REMEDIES
-from tcscope.analysis.wiring import Wiring
+from tcscope.analysis.ledger.wiring import Wiring
 from tcscope.model import Finding, Layer, Level, Reason, Reformat, Report
 from tcscope.wording import count, percent
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tcscope.analysis.compare_names import MATRIX_NODES, node_op
-from tcscope.analysis.compare_sides import Item
+from tcscope.analysis.difference.names import MATRIX_NODES, node_op
+from tcscope.analysis.difference.sides import Item
 from tcscope.model import Kind
 
 _CELLS = 1_000_000  # a longer comparison of strangers would take minutes: such layers stay unmatched

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from tcscope.analysis.compare_names import kind_of_kernel, kind_of_layer, nodes_of
+from tcscope.analysis.difference.names import kind_of_kernel, kind_of_layer, nodes_of
 from tcscope.model import Dtype, Kind, Layer, LayerKernel, Op, Precision, Report, Sums, Tensor, Unit
 from tcscope.rulebook import canonical
 

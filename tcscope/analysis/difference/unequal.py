@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tcscope.analysis.compare_sides import has_layers
+from tcscope.analysis.difference.sides import has_layers
 from tcscope.analysis.findings.remedies import REMEDIES
 from tcscope.model import Diff, Finding, Level, Report
 from tcscope.wording import count, duration

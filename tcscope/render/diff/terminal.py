@@ -9,7 +9,9 @@ from typing import TextIO
 from rich.text import Text
 
 from tcscope.model import Change, Diff, Finding
-from tcscope.render import diff_names, diff_text, terminal
+from tcscope.render import terminal
+from tcscope.render.diff import names as diff_names
+from tcscope.render.diff import text as diff_text
 from tcscope.wording import count, plain
 
 SCREEN = 40  # lines: what the default output fits into

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from tcscope.analysis.wiring import Wiring
+from tcscope.analysis.ledger.wiring import Wiring
 from tcscope.model import Dtype, Kernel, Layer, LayerKernel, Op, Report, Tensor
 from tcscope.model.reformat import Reason, Reformat
 

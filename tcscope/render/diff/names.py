@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tcscope.model import Change, ChangeSide, Kind, Op, Precision
 from tcscope.render import text
-from tcscope.render.diff_text import Scale
+from tcscope.render.diff.text import Scale
 from tcscope.wording import plain
 
 

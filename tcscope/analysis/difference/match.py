@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
-from tcscope.analysis.compare_align import align, next_anchors
-from tcscope.analysis.compare_names import is_numbered, numbered, numbers_agree, reformat_target
-from tcscope.analysis.compare_sides import UNNAMED, Item
+from tcscope.analysis.difference.align import align, next_anchors
+from tcscope.analysis.difference.names import is_numbered, numbered, numbers_agree, reformat_target
+from tcscope.analysis.difference.sides import UNNAMED, Item
 from tcscope.model import Kind
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from tcscope.model import Diff, Finding
-from tcscope.render import diff_names, diff_text
+from tcscope.render.diff import names as diff_names
+from tcscope.render.diff import text as diff_text
 from tcscope.render.markdown import code, escaped, row, table_head
 
 

@@ -21,8 +21,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from tcscope.analysis.compare_match import Match
-from tcscope.analysis.compare_sides import Item
+from tcscope.analysis.difference.match import Match
+from tcscope.analysis.difference.sides import Item
 from tcscope.model import Cause, Dtype, Kind, LayerKernel, Op, Part, Precision, Unit
 from tcscope.rulebook import canonical
 

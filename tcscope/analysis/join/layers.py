@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from tcscope.analysis.join_tactics import TacticJoin, VerdictOf
+from tcscope.analysis.join.tactics import TacticJoin, VerdictOf
 from tcscope.analysis.layers import judged
 from tcscope.model import Attribution, Finding, Layer, Level, RangePart, Report
 from tcscope.rulebook.layer_types import layer_types

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from tcscope.analysis.join_gaps import Owners, fill
+from tcscope.analysis.join.gaps import Owners, fill
 from tcscope.model import LaunchSequence, Layer, Op, RangePart, Verdict
 from tcscope.rulebook import canonical
 from tcscope.rulebook.layer_types import LayerTypes, Side

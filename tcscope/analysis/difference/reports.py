@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tcscope.analysis.compare_causes import direction, kind_of, parts_of, verdict
-from tcscope.analysis.compare_findings import find
-from tcscope.analysis.compare_match import Match, match_kernels, match_layers
-from tcscope.analysis.compare_sides import Item, has_layers, kernel_items, layer_items, sums
+from tcscope.analysis.difference.causes import direction, kind_of, parts_of, verdict
+from tcscope.analysis.difference.findings import find
+from tcscope.analysis.difference.match import Match, match_kernels, match_layers
+from tcscope.analysis.difference.sides import Item, has_layers, kernel_items, layer_items, sums
 from tcscope.analysis.pipeline import analyze
 from tcscope.model import (
     Cause,

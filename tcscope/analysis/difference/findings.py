@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from tcscope.analysis import compare_unequal
-from tcscope.analysis.compare_names import nodes_of
-from tcscope.analysis.compare_sides import glue_among
+from tcscope.analysis.difference import unequal as compare_unequal
+from tcscope.analysis.difference.names import nodes_of
+from tcscope.analysis.difference.sides import glue_among
 from tcscope.analysis.findings.int8 import FEW_CHANNELS, channels
 from tcscope.analysis.findings.remedies import MATRIX, OTHER_MATRIX, REMEDIES
 from tcscope.model import Cause, Change, Diff, Finding, Kind, Layer, Level, Precision, Report
