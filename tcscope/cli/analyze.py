@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tcscope.cli.options import Commands, add_rules, add_sm, command
+from tcscope.cli.options import Commands, add_rules, add_selection, add_sm, command, count_from_0
+from tcscope.cli.output import add_output, form_of, put
 from tcscope.cli.views import add_views, show, wants_layers
-from tcscope.errors import UsageError
 
 if TYPE_CHECKING:
     from tcscope.model import Report
-
-SUFFIXES = {".json": "json", ".csv": "csv", ".md": "md", ".txt": "table"}
-FORMATS = ("table", "json", "csv", "md")
 
 
 def add_to(commands: Commands) -> None:
@@ -33,16 +29,7 @@ def add_to(commands: Commands) -> None:
         "--layers", metavar="FILE", help="--exportLayerInfo: types, tactics and formats of the trace's layers"
     )
     engine.add_argument("--profile", metavar="FILE", help="--exportProfile: times of the layers, instead of a trace")
-    what = parser.add_argument_group("which launches")
-    what.add_argument("--range", metavar="NAME", help="only launches inside the NVTX range NAME")
-    what.add_argument(
-        "--skip",
-        metavar="N",
-        type=_count,
-        default=0,
-        help="leave out the first N instances of the range (without --range: launches)",
-    )
-    what.add_argument("--device", metavar="N", type=_count, help="only this GPU, by its number in the trace")
+    add_selection(parser.add_argument_group("which launches"), "inside the NVTX range NAME")
     how = parser.add_argument_group("how they are judged")
     add_sm(how, ", where the trace doesn't know its GPU")
     add_rules(how)
@@ -55,20 +42,17 @@ def add_to(commands: Commands) -> None:
     out.add_argument(
         "--range-depth",
         metavar="N",
-        type=_count,
+        type=count_from_0,
         default=0,
         help="--by range: N-th from outside (default: innermost)",
     )
     out.add_argument(
-        "--top", metavar="N", type=_count, default=10, help="show the N kernels with most time (default 10)"
+        "--top", metavar="N", type=count_from_0, default=10, help="show the N kernels with most time (default 10)"
     )
     add_views(out)
     out.add_argument("--full-names", action="store_true", help="never cut a kernel's name")
     out.add_argument("--stats", action="store_true", help="medians and GPU busy time, in a second pass")
-    out.add_argument("--format", choices=FORMATS, help="default: what the suffix of -o says, else table")
-    out.add_argument(
-        "-o", "--output", metavar="FILE", type=Path, help="write FILE (.json .csv .md .txt) instead of the screen"
-    )
+    add_output(out)
     parser.set_defaults(run=run)
 
 
@@ -79,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from tcscope.hardware import parse_sm
     from tcscope.model import RangeLevel
 
-    form = _format(args)
+    form = form_of(args)
     by = [name.strip() for name in args.by.split(",")] if args.by else DEFAULT_BY
     report = analyze(
         args.trace,
@@ -100,29 +84,9 @@ def run(args: argparse.Namespace) -> int:
         from tcscope.render import terminal
 
         terminal.write(report, sys.stdout, top=args.top, full_names=args.full_names)
-        return 0
-    rendered = _rendered(report, form, args)
-    if args.output is None:
-        sys.stdout.write(rendered)
-        return 0
-    try:
-        args.output.write_text(rendered, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"can't write {args.output}: {error.strerror}") from error
-    print(f"wrote {args.output}", file=sys.stderr)
+    else:
+        put(_rendered(report, form, args), args.output)
     return 0
-
-
-def _format(args: argparse.Namespace) -> str:
-    if args.format:
-        return str(args.format)
-    if args.output is None:
-        return "table"
-    if args.output.suffix not in SUFFIXES:
-        raise UsageError(
-            f"the suffix of {args.output} names no format", f"end it in {', '.join(SUFFIXES)}, or give --format"
-        )
-    return SUFFIXES[args.output.suffix]
 
 
 def _rendered(report: Report, form: str, args: argparse.Namespace) -> str:
@@ -139,10 +103,3 @@ def _rendered(report: Report, form: str, args: argparse.Namespace) -> str:
     from tcscope.render import terminal
 
     return terminal.as_text(report, top=args.top, full_names=args.full_names)
-
-
-def _count(text: str) -> int:
-    """A whole number from 0 on."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 0 on")
-    return int(text)

@@ -10,8 +10,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from tcscope.cli.options import Commands, add_rules, add_sm, command
-from tcscope.cli.output import add_output, count_from_0, form_of, put
+from tcscope.cli.options import Commands, add_rules, add_selection, add_sm, command, count_from_0
+from tcscope.cli.output import add_output, form_of, put
 
 if TYPE_CHECKING:
     from tcscope.model import Diff
@@ -22,16 +22,9 @@ def add_to(commands: Commands) -> None:
     parser = command(commands, "diff", __doc__, "tcscope diff fp16.sqlite int8.sqlite --range inference -o diff.md")
     parser.add_argument("base", metavar="BASE", help="what to compare with: a trace, or a saved report")
     parser.add_argument("new", metavar="NEW", help="what changed: a trace, or a saved report")
-    what = parser.add_argument_group("which launches, on both sides")
-    what.add_argument("--range", metavar="NAME", help="only launches inside the NVTX range NAME: an inference")
-    what.add_argument(
-        "--skip",
-        metavar="N",
-        type=count_from_0,
-        default=0,
-        help="leave out the first N instances of the range (without --range: launches)",
+    add_selection(
+        parser.add_argument_group("which launches, on both sides"), "inside the NVTX range NAME: an inference"
     )
-    what.add_argument("--device", metavar="N", type=count_from_0, help="only this GPU, by its number in the trace")
     how = parser.add_argument_group("how they are judged")
     add_sm(how, ", where a trace doesn't know its GPU")
     add_rules(how)

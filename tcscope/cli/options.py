@@ -61,3 +61,23 @@ def add_rules(parser: argparse._ActionsContainer) -> None:
 def add_sm(parser: argparse._ActionsContainer, why: str) -> None:
     """`--sm NN`."""
     parser.add_argument("--sm", metavar="NN", help=f"compute capability of the GPU, such as 87 for 8.7{why}")
+
+
+def add_selection(parser: argparse._ActionsContainer, inside: str) -> None:
+    """`--range`, `--skip` and `--device`."""
+    parser.add_argument("--range", metavar="NAME", help=f"only launches {inside}")
+    parser.add_argument(
+        "--skip",
+        metavar="N",
+        type=count_from_0,
+        default=0,
+        help="leave out the first N instances of the range (without --range: launches)",
+    )
+    parser.add_argument("--device", metavar="N", type=count_from_0, help="only this GPU, by its number in the trace")
+
+
+def count_from_0(text: str) -> int:
+    """A whole number from 0 on."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 0 on")
+    return int(text)

@@ -43,10 +43,3 @@ def put(rendered: str, output: Path | None) -> None:
     except OSError as error:
         raise UsageError(f"can't write {output}: {error.strerror}", "give -o a file in a folder that exists") from error
     print(f"wrote {output}", file=sys.stderr)
-
-
-def count_from_0(text: str) -> int:
-    """A whole number from 0 on."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 0 on")
-    return int(text)
