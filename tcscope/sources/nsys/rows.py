@@ -17,7 +17,7 @@ from tcscope.sources.nsys.totals import Sum, Sums
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-_USUALLY_ONE = ("deviceId", "globalPid", "globalTid", "endGlobalTid", "eventType", "graphNodeId")
+_USUALLY_ONE = ("deviceId", "globalPid", "endGlobalTid", "eventType", "graphNodeId")
 KERNEL_COLUMNS = ("demangledName", "deviceId", "globalPid", "correlationId", "start", "end", "graphNodeId")
 
 
