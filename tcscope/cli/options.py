@@ -34,6 +34,15 @@ class Parser(argparse.ArgumentParser):
         )
 
 
+def split_program(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """What is meant for tcscope, and the command that `profile` runs: all after `--`, which no parser may touch."""
+    name = next((argument for argument in arguments if not argument.startswith("-")), None)
+    if name != "profile" or "--" not in arguments:
+        return arguments, []
+    at = arguments.index("--")
+    return arguments[:at], arguments[at + 1 :]
+
+
 def command(commands: Commands, name: str, doc: str | None, example: str) -> argparse.ArgumentParser:
     """A subcommand whose help line is the first line of its module's docstring and whose help ends with an example."""
     text = (doc or "").strip()

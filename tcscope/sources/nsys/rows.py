@@ -17,7 +17,7 @@ from tcscope.sources.nsys.totals import Sum, Sums
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-_USUALLY_ONE = ("deviceId", "globalPid", "endGlobalTid", "eventType", "graphNodeId")
+_USUALLY_ONE = ("deviceId", "globalPid", "graphNodeId")
 KERNEL_COLUMNS = ("demangledName", "deviceId", "globalPid", "correlationId", "start", "end", "graphNodeId")
 
 
@@ -66,12 +66,16 @@ def read_columns(
 
 
 def _constants(db: Database, part: str, bound: Sequence[Any], select: dict[str, str]) -> dict[str, int]:
-    """Those of these columns that hold one value in all rows, found in one scan."""
-    if not select:
+    """Those of these columns that hold one value in all rows; a column that doesn't shows it in its first rows."""
+    first = next(db.rows(f"select {', '.join(select.values())} {part} limit 1", bound), None) if select else None
+    if first is None:
         return {}
-    ends = db.row(f"select {', '.join(f'min({sql}), max({sql})' for sql in select.values())} {part}", bound)
-    pairs = zip(ends[::2], ends[1::2], strict=True)
-    return {name: low for name, (low, high) in zip(select, pairs, strict=True) if low is not None and low == high}
+    joined = "and" if " where " in part else "where"
+    return {
+        name: value
+        for (name, sql), value in zip(select.items(), first, strict=True)
+        if next(db.rows(f"select 1 {part} {joined} {sql} <> ? limit 1", (*bound, value)), None) is None
+    }
 
 
 def sum_rows(rows: Columns) -> Sums:
