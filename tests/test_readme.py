@@ -53,6 +53,10 @@ def test_every_command_runs(
     (tmp_path / "fixtures").symlink_to(ROOT / "fixtures")
     trace = "orin_trt85_resnet_reconstructed" if "--sm" in command else "h100_trt86_resnet18s_int8"
     (tmp_path / "trace.sqlite").write_bytes((ROOT / "fixtures" / f"{trace}.sqlite").read_bytes())
+    for kind in ("layers", "profile"):
+        of_engine = (ROOT / "fixtures" / f"h100_trt86_resnet18s_int8.{kind}.json").read_bytes()
+        (tmp_path / f"{kind}.json").write_bytes(of_engine)
+        (tmp_path / f"engine.{kind}.json").write_bytes(of_engine)
     assert main(["analyze", "trace.sqlite", "-o", "report.json"]) == 0
     # WHEN its command is typed
     code = main(shlex.split(command)[1:])
