@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tcscope.analysis import analyze, compare
+    from tcscope.analysis.difference.reports import compare
+    from tcscope.analysis.pipeline import analyze
     from tcscope.errors import TcscopeError
     from tcscope.model import Diff, Report
     from tcscope.rulebook import RuleBook
@@ -14,8 +15,8 @@ __version__ = "0.1.0"
 __all__ = ["Diff", "Report", "RuleBook", "TcscopeError", "analyze", "compare"]
 
 _HOMES = {
-    "analyze": "tcscope.analysis",
-    "compare": "tcscope.analysis",
+    "analyze": "tcscope.analysis.pipeline",
+    "compare": "tcscope.analysis.difference.reports",
     "Diff": "tcscope.model",
     "Report": "tcscope.model",
     "RuleBook": "tcscope.rulebook",

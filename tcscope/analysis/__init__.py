@@ -1,6 +1,1 @@
-"""From launches and verdicts to a report, and from two reports to a diff."""
-
-from tcscope.analysis.difference.reports import compare
-from tcscope.analysis.pipeline import analyze
-
-__all__ = ["analyze", "compare"]
+"""From launches and verdicts to a report (`pipeline`), and from two reports to a diff (`difference.reports`)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,13 @@ def test_classify() -> None:
     assert (verdict.unit, verdict.precision, verdict.accumulate, verdict.op) == ("tensor_core", "fp16", "fp16", "conv")
     assert book.classify("volta_h884cudnn_256x64_ldg8_relu_exp_small_nhwc_tn_v1", sm=62).unit == "cuda_core"
     assert book.classify("nothing that anybody ever called a kernel").unit == "unknown"
+
+
+def test_a_plain_analysis_starts_without_the_heavy_packages() -> None:
+    # numpy alone is a tenth of a second; a GROUP BY needs none of them
+    script = (
+        "import sys; from tcscope.cli import main; main(['analyze', sys.argv[1]]);"
+        "print(sorted({'numpy', 'pandas', 'sqlite_utils'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(INT8)], capture_output=True, text=True, check=True)
+    assert done.stderr == "[]\n"
