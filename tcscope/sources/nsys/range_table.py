@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
+from operator import itemgetter
 
 import numpy as np
 
@@ -111,10 +114,10 @@ def _texts(db: Database, where: str, bound: tuple[str, ...]) -> tuple[Ints, list
     """For each event with a text of its own the number of that text, and the texts; each is decoded once."""
     connection = db.connect()
     connection.text_factory = bytes
-    texts: dict[bytes, int] = {}
+    texts: defaultdict[bytes, int] = defaultdict(count().__next__)
     with closing(connection), db.damage_told():
         rows = connection.execute(f"select text from {t.NVTX} where {where}", bound)
-        code: Ints = np.fromiter((texts.setdefault(text, len(texts)) for (text,) in rows), dtype=np.int64)
+        code: Ints = np.fromiter(map(texts.__getitem__, map(itemgetter(0), rows)), dtype=np.int64)
     return code, [text.decode("utf-8", "replace") for text in texts]
 
 

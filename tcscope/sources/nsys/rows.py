@@ -62,7 +62,9 @@ def read_columns(
         rows = db.connection.execute(f"select {', '.join(select[name] for name in varying)} {part}", bound)
         block: npt.NDArray[Any] = np.fromiter(rows, dtype=np.dtype([(name, np.int64) for name in varying]))
     values = {name: np.ascontiguousarray(block[name]) for name in varying}
-    return Columns({name: values.get(name, np.full(len(block), constant.get(name, NO_ID))) for name in names})
+    return Columns(
+        {name: values.get(name, np.broadcast_to(np.int64(constant.get(name, NO_ID)), len(block))) for name in names}
+    )
 
 
 def _constants(db: Database, part: str, bound: Sequence[Any], select: dict[str, str]) -> dict[str, int]:
@@ -70,12 +72,17 @@ def _constants(db: Database, part: str, bound: Sequence[Any], select: dict[str, 
     first = next(db.rows(f"select {', '.join(select.values())} {part} limit 1", bound), None) if select else None
     if first is None:
         return {}
+    values = dict(zip(select, first, strict=True))
     joined = "and" if " where " in part else "where"
-    return {
-        name: value
-        for (name, sql), value in zip(select.items(), first, strict=True)
-        if next(db.rows(f"select 1 {part} {joined} {sql} <> ? limit 1", (*bound, value)), None) is None
-    }
+    while values:
+        names = ", ".join(select[name] for name in values)
+        differs = " or ".join(f"{select[name]} <> ?" for name in values)
+        others = f"select {names} {part} {joined} ({differs}) limit 1"
+        other = next(db.rows(others, (*bound, *values.values())), None)
+        if other is None:
+            break
+        values = {name: value for (name, value), seen in zip(values.items(), other, strict=True) if seen == value}
+    return values
 
 
 def sum_rows(rows: Columns) -> Sums:
