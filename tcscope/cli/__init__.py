@@ -9,11 +9,11 @@ import traceback
 from collections.abc import Sequence
 
 from tcscope import __version__
-from tcscope.cli import analyze, diff, explain, info, rules
-from tcscope.cli.options import Parser
+from tcscope.cli import analyze, diff, explain, info, profile, rules
+from tcscope.cli.options import Parser, split_program
 from tcscope.errors import ConfigError, TcscopeError
 
-COMMANDS = (analyze, diff, explain, info, rules)
+COMMANDS = (analyze, profile, diff, explain, info, rules)
 EPILOG = """\
 exit codes: 0 ok; 1 a gate or rule test failed; 2 usage or configuration;
             3 the trace can't answer
@@ -37,9 +37,11 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns its exit code; never raises, since Python's own code 1 would read as a failed gate."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments, program = split_program(arguments)
     debug = "-vv" in arguments or "--debug" in arguments
     try:
         args = parser().parse_args([a for a in arguments if a not in ("-vv", "--debug")])
+        args.program = program
         if args.command is None:
             parser().print_help()
             return 0

@@ -11,7 +11,7 @@ import tempfile
 import weakref
 from pathlib import Path
 
-from tcscope.errors import TraceError
+from tcscope.errors import TraceError, UsageError
 from tcscope.sources.nsys import NsysTrace
 
 # Where nsys is installed when it is not on the PATH: Nsight Systems' own folders, the CUDA toolkit, JetPack (which
@@ -28,11 +28,16 @@ INSTALL_FOLDERS = (
 )
 
 
-def find_nsys() -> Path | None:
-    """The nsys to use: `$NSYS`, the PATH, then the newest in the usual install folders; None where there is none.
+def find_nsys(wanted: str | None = None) -> Path | None:
+    """The nsys to use: `wanted`, `$NSYS`, the PATH, then the newest in the usual folders; None where there is none.
 
-    Raises TraceError where `$NSYS` is set and is no program.
+    Raises UsageError where `wanted` is no program, TraceError where `$NSYS` is set and is none.
     """
+    if wanted:
+        given = shutil.which(wanted)
+        if given is None:
+            raise UsageError(f"--nsys is '{wanted}', which is no program", "--nsys /path/to/nsys")
+        return Path(given)
     chosen = os.environ.get("NSYS")
     if chosen:
         found = shutil.which(chosen)
@@ -70,7 +75,7 @@ def exported(path: Path, sm: int | None = None) -> NsysTrace:
     folder = tempfile.mkdtemp(prefix="tcscope-")
     try:
         output = Path(folder) / beside.name
-        _run_export(nsys, path, output)
+        run_export(nsys, path, output)
         trace = NsysTrace(path, sm, output)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -84,9 +89,15 @@ def _command(path: Path) -> str:
     return shlex.join(["nsys", "export", "--type", "sqlite", "-o", path.with_suffix(".sqlite").name, path.name])
 
 
-def _run_export(nsys: Path, path: Path, output: Path) -> None:
+def export_command(nsys: Path, path: Path, output: Path) -> list[str]:
+    """The command that exports a recording to a SQLite file, over an older one."""
+    return [str(nsys), "export", "--type", "sqlite", "--force-overwrite", "true", "--output", str(output), str(path)]
+
+
+def run_export(nsys: Path, path: Path, output: Path) -> None:
+    """Export a recording. Raises TraceError where nsys fails, with its last words."""
     print(f"note: exporting {path.name} with {nsys}", file=sys.stderr)
-    command = [str(nsys), "export", "--type", "sqlite", "--force-overwrite", "true", "--output", str(output), str(path)]
+    command = export_command(nsys, path, output)
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
     except OSError as error:

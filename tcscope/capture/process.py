@@ -1,0 +1,145 @@
+"""A child that the user watches: its output goes to the terminal and to the log, and Ctrl-C ends it in good order."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from tcscope.errors import TraceError
+
+_LINES = 40  # of a child's output, kept to be quoted
+_DRAIN_S = 2.0  # how long to wait for output of what a child left running behind it
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM))  # one for each Ctrl-C
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a child ended: its exit code (128 + N: killed by signal N), its last lines, and whether the user ended it."""
+
+    code: int
+    lines: tuple[str, ...]
+    interrupted: bool
+
+
+class Log:
+    """A file that all output is added to; once it can't be written, the work goes on without it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path: Path | None = path
+
+    def write(self, text: str) -> None:
+        """Add text."""
+        if self._path is None:
+            return
+        try:
+            with self._path.open("a", encoding="utf-8", errors="replace") as file:
+                file.write(text)
+        except OSError as error:
+            print(f"note: no more log: can't write {self._path}: {error.strerror}", file=sys.stderr)
+            self._path = None
+
+
+def run(command: Sequence[str], log: Log, environment: Mapping[str, str] | None = None) -> Ended:
+    """Run a command to its end, its output on stderr and in the log: stdout is for the answer.
+
+    The child leads a group of its own. The first Ctrl-C sends the group SIGINT and waits, a second SIGTERM, a third
+    SIGKILL. Raises TraceError where the command can't be started.
+    """
+    log.write(f"$ {shlex.join(command)}\n")
+    try:
+        child = subprocess.Popen(  # noqa: S603 - the program that the user asked for
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, **(environment or {})},
+        )
+    except OSError as error:
+        raise TraceError(f"can't run {command[0]}: {error.strerror}", "give its path") from error
+    kept: deque[str] = deque([""], _LINES)
+    reader = threading.Thread(target=_relay, args=(child.stdout, log, kept), daemon=True)
+    reader.start()
+    interrupted = _wait(child)
+    if interrupted:
+        _signal_group(child, _ENDINGS[-1])  # nsys is at its end: what it left behind would run on unseen
+    reader.join(_DRAIN_S)
+    code = child.returncode if child.returncode >= 0 else 128 - child.returncode
+    log.write(f"# exit code {code}{', interrupted' if interrupted else ''}\n")
+    return Ended(code, tuple(line for line in kept if line.strip()), interrupted)
+
+
+def _wait(child: subprocess.Popen[bytes]) -> bool:
+    """Wait for the child; True if the user ended it."""
+    asked = sent = 0
+    with _ended_in_order():
+        while True:
+            try:
+                while sent < asked:  # inside `try`: another Ctrl-C may come at any moment
+                    _signal_group(child, _ENDINGS[min(sent, len(_ENDINGS) - 1)])
+                    sent += 1
+                    if sent == 1:
+                        _show("\nnote: stopping, and keeping what was recorded; again to end it at once\n")
+                child.wait()
+                return asked > 0
+            except KeyboardInterrupt:
+                asked += 1
+
+
+def _signal_group(child: subprocess.Popen[bytes], ending: signal.Signals) -> None:
+    try:
+        if hasattr(os, "killpg"):
+            os.killpg(child.pid, ending)
+        else:
+            child.send_signal(ending)
+    except ProcessLookupError:
+        pass
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM and a closed terminal are a Ctrl-C: the child is in another group, and would run on."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    names = ("SIGTERM", "SIGHUP")
+    before = {number: signal.signal(number, interrupt) for name in names if (number := getattr(signal, name, None))}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _relay(output: IO[bytes], log: Log, kept: deque[str]) -> None:
+    """Pass output on as it comes, also of a line that is not at its end yet."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    while data := os.read(output.fileno(), 1 << 16):
+        text = decoder.decode(data)
+        _show(text)
+        log.write(text.replace("\r", "\n"))
+        first, *others = text.replace("\r", "\n").split("\n")
+        kept[-1] += first
+        kept.extend(others)
+
+
+def _show(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except (OSError, UnicodeEncodeError):
+        pass
