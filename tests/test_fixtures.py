@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.support.places import FIXTURES, ORIN
+from tests.support.places import FIXTURES, INT8_CUDAGRAPH, ORIN
 
 TRACES = sorted(FIXTURES.glob("*.sqlite"))
 LIMIT = 6_000_000
@@ -34,6 +34,7 @@ def tables(path: Path) -> list[str]:
 def test_the_fixtures_are_those_that_tests_use() -> None:
     assert {path.stem for path in TRACES} >= {
         "h100_trt86_resnet18s_int8",
+        "h100_trt86_resnet18s_int8_cudagraph",
         "h100_trt86_resnet18s_fp16",
         "h100_resnet50_fp16_graph",
         "h100_no_kernels",
@@ -112,15 +113,54 @@ def test_the_search_for_secrets_finds_them() -> None:
         assert not any(secret.search(text) for secret in SECRET_TEXTS), text
 
 
+def script(name: str) -> ModuleType:
+    """A script of fixtures/, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, FIXTURES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class TestScrub:
+    TOLD = "/home/me/TOKEN=hunter2"
+
+    def test_what_it_made_it_leaves_as_it_is(self, tmp_path: Path) -> None:
+        script("scrub").scrub(INT8_CUDAGRAPH, tmp_path / "again.sqlite")
+        assert dump(tmp_path / "again.sqlite") == dump(INT8_CUDAGRAPH)
+
+    def test_nothing_of_the_machine_is_left(self, tmp_path: Path) -> None:
+        # GIVEN an export that holds the machine wherever a real one does
+        dirty, clean = tmp_path / "dirty.sqlite", tmp_path / "clean.sqlite"
+        dirty.write_bytes(INT8_CUDAGRAPH.read_bytes())
+        with closing(sqlite3.connect(dirty)) as db:
+            db.execute("create table PROCESSES (name text)")
+            db.execute("insert into PROCESSES values (?)", (self.TOLD,))
+            for table, name in (
+                ("META_DATA_CAPTURE", "PROCESS_0:ENVIRONMENT_VARIABLE"),
+                ("META_DATA_CAPTURE", "PROCESS_12:WORKING_DIR"),
+                ("META_DATA_EXPORT", "EXPORT_HOST"),
+            ):
+                db.execute(f"insert into {table} (name, value) values (?, ?)", (name, self.TOLD))
+            db.execute("insert into TARGET_INFO_SYSTEM_ENV values (1, '', 'DeviceEnvironment', 610, ?)", (self.TOLD,))
+            db.execute("insert into StringIds values (900001, ?)", (self.TOLD,))
+            db.execute("update NVTX_EVENTS set jsonTextId = 900001, jsonText = ?, binaryData = ?", (self.TOLD,) * 2)
+            db.execute("update TARGET_INFO_GPU set uuid = ?, busLocation = ?", (self.TOLD,) * 2)
+            db.execute("update TARGET_INFO_SYSTEM_ENV set devStateName = ?", (self.TOLD,))
+            db.commit()
+        # WHEN it is scrubbed
+        script("scrub").scrub(dirty, clean)
+        # THEN it is as it was
+        assert b"hunter2" in dirty.read_bytes()
+        assert b"hunter2" not in clean.read_bytes()
+        assert dump(clean) == dump(INT8_CUDAGRAPH)
+
+
 class TestReconstruction:
     @pytest.fixture
     def maker(self) -> ModuleType:
-        spec = importlib.util.spec_from_file_location("maker", FIXTURES / "make_orin_reconstructed.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
+        return script("make_orin_reconstructed")
 
     def test_it_is_what_its_script_writes(self, maker: ModuleType, tmp_path: Path) -> None:
         before = ORIN.read_bytes()

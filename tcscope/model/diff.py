@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
+from tcscope.model.document import Document
 from tcscope.model.layers import LayerKernel
 from tcscope.model.report import Finding, TensorShare, TraceInfo
 from tcscope.model.words import Dtype, Op, Precision, Unit, Word
@@ -157,7 +156,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Diff:
+class Diff(Document):
     """What moved between two reports, and why.
 
     `per` is `inference` where both sides know their inferences, else `trace`; `by` is `layer` where both have layers,
@@ -175,27 +174,3 @@ class Diff:
     per: str = "trace"
     by: str = "kernel"
     schema: str = DIFF_SCHEMA
-
-    def to_dict(self) -> dict[str, Any]:
-        """The diff as its JSON object: plain dicts, lists, numbers and text."""
-        from tcscope.model.codec import encode
-
-        encoded: dict[str, Any] = encode(self)
-        return {"schema": encoded.pop("schema"), **encoded}
-
-    def to_json(self) -> str:
-        """The diff as JSON text."""
-        import json
-
-        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
-
-    def save(self, path: str | Path) -> None:
-        """Write the diff's JSON to `path`."""
-        Path(path).write_text(self.to_json(), encoding="utf-8")
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Diff:
-        """The diff of a JSON object; fields this version doesn't know are left out. Raises TraceError."""
-        from tcscope.model.codec import decode
-
-        return decode(cls, data)

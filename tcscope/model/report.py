@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tcscope.errors import TraceError
+from tcscope.model.document import Document
 from tcscope.model.layers import Layer, Layering
 from tcscope.model.reformat import Reformat
 from tcscope.model.trace import Device, Iterations, Selection
@@ -143,7 +145,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class Report(Document):
     """Everything tcscope knows of a trace. Kernels and breakdown are sorted by time, longest first.
 
     Layers, in the order in which they ran, are there where they were asked for; `layering` says how they were found.
@@ -174,35 +176,9 @@ class Report:
         frame.insert(columns.index("ns") + 1, "share", frame["ns"] / max(self.totals.kernel_ns, 1))
         return frame
 
-    def to_dict(self) -> dict[str, Any]:
-        """The report as its JSON object: plain dicts, lists, numbers and text."""
-        from tcscope.model.codec import encode
-
-        encoded: dict[str, Any] = encode(self)
-        return {"schema": encoded.pop("schema"), **encoded}
-
-    def to_json(self) -> str:
-        """The report as JSON text."""
-        import json
-
-        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
-
-    def save(self, path: str | Path) -> None:
-        """Write the report's JSON to `path`."""
-        Path(path).write_text(self.to_json(), encoding="utf-8")
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Report:
-        """The report of a JSON object; fields this version doesn't know are left out. Raises TraceError."""
-        from tcscope.model.codec import decode
-
-        return decode(cls, data)
-
     @classmethod
     def load(cls, path: str | Path) -> Report:
         """Read a saved report. Raises OSError, and TraceError where the file is no report of a known schema."""
-        import json
-
         text = Path(path).read_text(encoding="utf-8", errors="replace")
         try:
             data = json.loads(text)

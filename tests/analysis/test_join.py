@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,7 +19,17 @@ from tcscope.errors import TraceError, UsageError
 from tcscope.model import Attribution, LaunchSequence, Layer, RangePart, Report, Verdict
 from tcscope.rulebook.layer_types import layer_types
 from tests.support.hidden import KINDS, hidden
-from tests.support.places import FIXTURES, FP16, FP16_LAYERS, GRAPHS, INT8, INT8_LAYERS, SHARED_TRACES, SHARED_TRTEXEC
+from tests.support.places import (
+    FIXTURES,
+    FP16,
+    FP16_LAYERS,
+    GRAPHS,
+    INT8,
+    INT8_CUDAGRAPH,
+    INT8_LAYERS,
+    SHARED_TRACES,
+    SHARED_TRTEXEC,
+)
 from tests.support.traces import TraceBuilder
 
 BOOK = RuleBook.builtin()
@@ -86,6 +99,68 @@ class TestRealEngines:
         assert found.layering is not None
         assert (found.layering.level, found.layering.joined_ns) == ("layer", 0)
         assert pairs(found) == pairs(analyze(INT8, by=["layer"], book=BOOK))
+
+
+def plain(trace: Path, sql: str, *values: str) -> list[tuple[str, int]]:
+    with closing(sqlite3.connect(f"{trace.as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+        return list(db.execute(sql, values))
+
+
+class TestRealCudaGraph:
+    """The engine of INT8, which TensorRT captured into a CUDA graph: no range of a layer is in the trace."""
+
+    NAMED = (
+        'select s.value, sum(k."end" - k.start) from CUPTI_ACTIVITY_KIND_KERNEL k'
+        " join StringIds s on s.id = k.demangledName where s.value like ? group by s.value"
+    )
+    # The n-th launch of each CUDA graph: its kernel, and its time in all graphs.
+    OF_GRAPHS = (
+        'select s.value, sum(k.ns) from (select demangledName as name, "end" - start as ns,'
+        " row_number() over (partition by correlationId order by start) as place from CUPTI_ACTIVITY_KIND_KERNEL) k"
+        " join StringIds s on s.id = k.name group by place, s.value order by place"
+    )
+    # The n-th launch of the first inference without a CUDA graph: its layer, by the range around its call.
+    LAYERS_IN_ORDER = (
+        "select (select s.value from NVTX_EVENTS n join StringIds s on s.id = n.textId where n.domainId = 1 and"
+        ' n.start <= r.start and n."end" >= r."end" and s.value not like \'ExecutionContext::%\''
+        " order by n.start limit 1), 0 from CUPTI_ACTIVITY_KIND_KERNEL k"
+        " join CUPTI_ACTIVITY_KIND_RUNTIME r using (correlationId) order by k.start limit 42"
+    )
+
+    @pytest.fixture
+    def found(self) -> Report:
+        return analyze(INT8_CUDAGRAPH, range="inference", layers=INT8_LAYERS, book=BOOK)
+
+    def test_all_time_is_joined_by_tactic_and_order(self, found: Report) -> None:
+        assert found.layering is not None
+        ((_, whole),) = plain(INT8_CUDAGRAPH, "select '', sum(\"end\" - start) from CUPTI_ACTIVITY_KIND_KERNEL")
+        assert (found.layering.level, found.layering.outside_ns) == ("tactic", 0)
+        assert found.layering.joined_ns == found.layering.graph_ns == found.totals.kernel_ns == whole == 5_417_261
+        assert sum(layer.ns for layer in found.layers) == whole
+        assert found.iterations is not None
+        assert found.iterations.count == 20
+        assert found.iterations.kernel_ns / found.iterations.count == pytest.approx(270_863.05)
+
+    def test_the_time_of_the_stem_and_of_the_padding(self, found: Report) -> None:
+        stem = next(layer for layer in found.layers if layer.name == "/conv1/Conv + /relu/Relu + /maxpool/MaxPool")
+        ((kernel, ns),) = plain(INT8_CUDAGRAPH, self.NAMED, "sm80_trt_conv_act_pool%")
+        assert [(k.name, k.ns) for k in stem.kernels] == [(kernel, ns)]
+        assert (stem.ns, stem.launches) == (ns, 20) == (638_155, 20)
+        padded = [k.ns for layer in found.layers for k in layer.kernels if "padBiasWeights" in k.name]
+        ((_, ns),) = plain(INT8_CUDAGRAPH, self.NAMED, "%padBiasWeights%")
+        assert (len(padded), sum(padded)) == (12, ns) == (12, 573_096)
+
+    def test_each_launch_is_in_the_layer_that_a_run_without_a_graph_names(self, found: Report) -> None:
+        truth: Counter[tuple[str, str]] = Counter()
+        launches = plain(INT8_CUDAGRAPH, self.OF_GRAPHS)
+        assert len(launches) == 42  # each graph launches the same kernels in the same order
+        for (layer, _), (kernel, ns) in zip(plain(INT8, self.LAYERS_IN_ORDER), launches, strict=True):
+            truth[layer, kernel] += ns
+        assert pairs(found) == truth
+
+    def test_without_the_engine_s_file_it_says_why_there_are_no_layers(self) -> None:
+        with pytest.raises(TraceError, match="shows no layers: CUDA graphs launched its kernels, which hides them"):
+            analyze(INT8_CUDAGRAPH, by=["layer"], book=BOOK)
 
 
 class TestDescribed:

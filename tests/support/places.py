@@ -9,6 +9,7 @@ SHARED_TRTEXEC = REPOSITORY.parent / "shared" / "trtexec"
 
 INT8 = FIXTURES / "h100_trt86_resnet18s_int8.sqlite"
 FP16 = FIXTURES / "h100_trt86_resnet18s_fp16.sqlite"
+INT8_CUDAGRAPH = FIXTURES / "h100_trt86_resnet18s_int8_cudagraph.sqlite"
 GRAPHS = FIXTURES / "h100_resnet50_fp16_graph.sqlite"
 NO_KERNELS = FIXTURES / "h100_no_kernels.sqlite"
 ORIN = FIXTURES / "orin_trt85_resnet_reconstructed.sqlite"
