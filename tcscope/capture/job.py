@@ -112,7 +112,13 @@ def _job(
         describe = how.described(wish.engine, folder.layers, folder.profile)
     ranged = how is not None and how.profiler_range
     record = recorder.profile_command(
-        str(nsys.path), nsys.options, folder.output, program, profiler_range=ranged, gpu_metrics=wish.gpu_metrics
+        str(nsys.path),
+        nsys.options,
+        folder.output,
+        program,
+        profiler_range=ranged,
+        gpu_metrics=wish.gpu_metrics,
+        session=f"tcscope-{os.getpid()}",
     )
     missed = recorder.missed(nsys.options, profiler_range=ranged)
     notes += tuple(f"nsys {nsys.version}: {what}" for what in missed)

@@ -11,14 +11,16 @@ from pathlib import Path
 from tcscope.errors import TraceError
 from tcscope.sources.nsys_rep import find_nsys
 
+_STOPPABLE = frozenset({"--session-new", "--kill"})
 _VERSION = re.compile(r"version\s+(\d{4}(?:\.\d+)+)")
 _OPTION = re.compile(r"^\s*(?:-\w,\s+)?(--[a-z][a-z0-9-]*)", re.MULTILINE)
 _NONE = re.compile(r"None of the installed GPUs are supported|GPUs not found")
 _SILENT_S = 60
 
 # What an nsys of 2024.5 or newer knows of what is used here: taken as known where there is none to ask.
-NEWEST = frozenset(
-    {"--capture-range", "--capture-range-end", "--cpuctxsw", "--cuda-graph-trace", "--gpu-metrics-devices"}
+NEWEST = (
+    frozenset({"--capture-range", "--capture-range-end", "--cpuctxsw", "--cuda-graph-trace", "--gpu-metrics-devices"})
+    | _STOPPABLE
 )
 # Options without which less is seen: what the reader of the trace should know.
 _MISSED = {
@@ -61,10 +63,12 @@ def profile_command(
     *,
     profiler_range: bool = False,
     gpu_metrics: bool = False,
+    session: str = "",
 ) -> list[str]:
     """The command that records `program` into `output` (without suffix), of options that this nsys knows.
 
     `profiler_range` records from cudaProfilerStart to cudaProfilerStop only, and lets the program run on after it.
+    `session` names the recording, so that `stop_command` can end it while the program still runs.
     """
     made = [nsys, "profile", "-t", "cuda,nvtx"]
     if "--cuda-graph-trace" in options:
@@ -74,9 +78,20 @@ def profile_command(
         made.append("--cpuctxsw=none")
     if profiler_range:
         made += _range_options(options)
+    elif session and options >= _STOPPABLE:
+        made += [f"--session-new={session}", "--kill=none"]
     if gpu_metrics:
         made.append(f"{gpu_metrics_option(options)}=all")
     return [*made, "--force-overwrite=true", "-o", str(output).replace("%", "%%"), *program]
+
+
+def stop_command(record: Sequence[str]) -> list[str]:
+    """The command that ends a recording in good order; empty where it has no name.
+
+    A program that a signal ends takes the records in its buffers along: of nsys 2025.3 none were left after Ctrl-C.
+    """
+    name = next((word.partition("=")[2] for word in record if word.startswith("--session-new=")), "")
+    return [record[0], "stop", f"--session={name}"] if name else []
 
 
 def _range_options(options: frozenset[str]) -> list[str]:

@@ -50,11 +50,13 @@ class Log:
             self._path = None
 
 
-def run(command: Sequence[str], log: Log, environment: Mapping[str, str] | None = None) -> Ended:
+def run(
+    command: Sequence[str], log: Log, environment: Mapping[str, str] | None = None, stop: Sequence[str] = ()
+) -> Ended:
     """Run a command to its end, its output on stderr and in the log: stdout is for the answer.
 
-    The child leads a group of its own. The first Ctrl-C sends the group SIGINT and waits, a second SIGTERM, a third
-    SIGKILL. Raises TraceError where the command can't be started.
+    The child leads a group of its own. The first Ctrl-C runs the command `stop`, sends the group SIGINT and waits, a
+    second one SIGTERM, a third SIGKILL. Raises TraceError where the command can't be started.
     """
     log.write(f"$ {shlex.join(command)}\n")
     try:
@@ -70,30 +72,44 @@ def run(command: Sequence[str], log: Log, environment: Mapping[str, str] | None 
     kept: deque[str] = deque([""], _LINES)
     reader = threading.Thread(target=_relay, args=(child.stdout, log, kept), daemon=True)
     reader.start()
-    interrupted = _wait(child)
+    interrupted = _wait(child, log, stop)
     if interrupted:
         _signal_group(child, _ENDINGS[-1])  # nsys is at its end: what it left behind would run on unseen
+        _end_session(child.pid)
     reader.join(_DRAIN_S)
     code = child.returncode if child.returncode >= 0 else 128 - child.returncode
     log.write(f"# exit code {code}{', interrupted' if interrupted else ''}\n")
     return Ended(code, tuple(line for line in kept if line.strip()), interrupted)
 
 
-def _wait(child: subprocess.Popen[bytes]) -> bool:
+def _wait(child: subprocess.Popen[bytes], log: Log, stop: Sequence[str]) -> bool:
     """Wait for the child; True if the user ended it."""
     asked = sent = 0
     with _ended_in_order():
         while True:
             try:
                 while sent < asked:  # inside `try`: another Ctrl-C may come at any moment
+                    if asked == 1:
+                        _show("\nnote: stopping, and keeping what was recorded; again to end it at once\n")
+                        _stop_recording(stop, log)
                     _signal_group(child, _ENDINGS[min(sent, len(_ENDINGS) - 1)])
                     sent += 1
-                    if sent == 1:
-                        _show("\nnote: stopping, and keeping what was recorded; again to end it at once\n")
                 child.wait()
                 return asked > 0
             except KeyboardInterrupt:
                 asked += 1
+
+
+def _stop_recording(stop: Sequence[str], log: Log) -> None:
+    """Have what was recorded written down while the program still lives."""
+    if not stop:
+        return
+    log.write(f"$ {shlex.join(stop)}\n")
+    try:
+        done = subprocess.run(stop, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603 - nsys
+        log.write(done.stdout.replace("\r", "\n") + done.stderr)
+    except OSError as error:
+        log.write(f"# {error.strerror}\n")
 
 
 def _signal_group(child: subprocess.Popen[bytes], ending: signal.Signals) -> None:
@@ -104,6 +120,17 @@ def _signal_group(child: subprocess.Popen[bytes], ending: signal.Signals) -> Non
             child.send_signal(ending)
     except ProcessLookupError:
         pass
+
+
+def _end_session(session: int) -> None:
+    """End what is left of the child's session, where there is a /proc: nsys puts programs in groups of their own."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text(errors="replace").rpartition(")")[2].split()  # state, ppid, pgrp, session, ...
+            if int(fields[3]) == session:
+                os.kill(int(stat.parent.name), _ENDINGS[-1])
+        except (OSError, ValueError, IndexError):
+            continue  # it ended meanwhile, or is another user's
 
 
 @contextmanager

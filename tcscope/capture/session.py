@@ -77,7 +77,10 @@ def _describe(job: Job, log: Log) -> None:
 def _record(job: Job, log: Log) -> Ended:
     print(f"note: recording into {job.folder.path}", file=sys.stderr)
     job.folder.clear()
-    ended = _run_engine(job, job.record, log) if job.engine else run(job.record, log)
+    if job.engine:
+        ended = _run_engine(job, job.record, log)
+    else:
+        ended = run(job.record, log, stop=recorder.stop_command(job.record))
     if recorder.says_refused("\n".join(ended.lines)) and any("--gpu-metrics" in word for word in job.record):
         raise recorder.gpu_metrics_refused()
     return ended

@@ -23,6 +23,8 @@ elif arguments[:2] == ["profile", "--help"]:
     print(open({help!r}).read())
 elif arguments[0] == "profile" and arguments[-1].endswith("=help"):
     print({metrics!r})
+elif arguments[0] == "stop":
+    print("Generating '/tmp/nsys-report-1a2b.qdstrm'")
 elif arguments[0] == "export":
     shutil.copy({fixture!r}, arguments[arguments.index("--output") + 1])
 else:

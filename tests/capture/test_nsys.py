@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tcscope.capture.nsys import NEWEST, check_gpu_metrics, known_options, missed, open_nsys, profile_command
+from tcscope.capture.nsys import (
+    NEWEST,
+    check_gpu_metrics,
+    known_options,
+    missed,
+    open_nsys,
+    profile_command,
+    stop_command,
+)
 from tcscope.errors import TcscopeError, TraceError, UsageError
 from tests.capture import stand_in
 
@@ -116,3 +124,13 @@ def test_gpu_metrics_that_nsys_permits(tmp_path: Path) -> None:
     found = open_nsys(str(stand_in.nsys(tmp_path)))
     assert found is not None
     check_gpu_metrics(found)
+
+
+def test_a_recording_with_a_name_can_be_stopped() -> None:
+    record = profile_command("nsys", NEWEST, Path("out/x"), ["prog"], session="tcscope-7")
+    assert record[:2] == ["nsys", "profile"]
+    assert {"--session-new=tcscope-7", "--kill=none"} <= set(record)
+    assert stop_command(record) == ["nsys", "stop", "--session=tcscope-7"]
+    # an engine's recording ends by itself, and an old nsys knows no sessions
+    assert stop_command(profile_command("nsys", NEWEST, Path("x"), ["p"], profiler_range=True, session="s")) == []
+    assert stop_command(profile_command("nsys", frozenset(), Path("x"), ["p"], session="s")) == []

@@ -279,6 +279,12 @@ def test_ctrl_c_ends_the_program_and_keeps_what_was_recorded(number: signal.Sign
     assert "note: stopping, and keeping what was recorded" in err
     assert "840 launches" in out
     assert (tmp_path / "d" / "report.json").exists()
+    # AND the recording was stopped first: a program that a signal ends takes its records along
+    calls = [line.split("\x1f") for line in (tmp_path / "n" / "calls").read_text().splitlines()]
+    (record,) = (call for call in calls if call[0] == "profile" and "-o" in call)
+    (session,) = (word.partition("=")[2] for word in record if word.startswith("--session-new="))
+    assert ["stop", f"--session={session}"] in calls
+    assert "--kill=none" in record
 
 
 def test_a_program_that_does_not_listen_is_ended_all_the_same(tmp_path: Path) -> None:
