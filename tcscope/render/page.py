@@ -67,7 +67,7 @@ class Page(Lines):
     def _answer(self) -> None:
         self._title("On Tensor Cores")
         if self.report.tensor_share.low is None:
-            self._line((text.NOT_APPLICABLE, "bold"), " (there are none)")
+            self._line((text.NOT_APPLICABLE, "bold"), f" ({text.why_no_share(self.report.trace)})")
             return
         rows = text.shares(self.report.tensor_share)
         width = max(len(text.bracket(low, high)) for _, low, high in rows)

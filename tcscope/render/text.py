@@ -30,6 +30,12 @@ def shares(tensor_share: TensorShare) -> tuple[tuple[str, float | None, float | 
     )
 
 
+def why_no_share(trace: TraceInfo) -> str:
+    """Why a report has no Tensor Core share."""
+    none = bool(trace.devices) and all(device.has_tensor_cores is False for device in trace.devices)
+    return "there are none" if none else "no kernel time"
+
+
 def gpus(trace: TraceInfo) -> list[str]:
     """A line for each GPU: `0: NVIDIA H100 80GB HBM3, sm_90, 132 SMs`."""
     lines = []

@@ -40,7 +40,7 @@ def rule_files(paths: Iterable[Path]) -> list[Path]:
         elif path.exists():
             files.append(path)
         else:
-            raise UsageError(f"no such rule file: {path}")
+            raise UsageError(f"no such rule file: {path}", "give --rules a .yaml file, or a folder of them")
     return files
 
 

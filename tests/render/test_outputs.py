@@ -103,6 +103,14 @@ def test_every_output_of_an_empty_report() -> None:
     assert Report.from_dict(json.loads(empty.to_json())) == empty
 
 
+@pytest.mark.parametrize(
+    ("has", "why"), [(False, "there are none"), (True, "no kernel time"), (None, "no kernel time")]
+)
+def test_a_missing_share_has_its_reason(has: bool | None, why: str) -> None:
+    report = Report(TraceInfo("a.sqlite", devices=(Device(0, "GPU", 75, 1, has),)))
+    assert f"On Tensor Cores\nn/a ({why})\n" in terminal.as_text(report)
+
+
 NASTY = "evil\x1b[31m[bold]|`<script>&:smile:\u202e[clone .kd]"
 
 
