@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 GOLDENS = Path(__file__).parent / "goldens"
 _SHOWN = 60
 
-# A busy machine is slow without being wrong; and what a build server finds must be found again by whoever looks into it.
+# A busy machine is slow without being wrong; and what a build server finds must be found again by whoever looks.
 settings.register_profile(
     "tcscope",
     deadline=None,
