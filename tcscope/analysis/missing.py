@@ -9,6 +9,7 @@ from tcscope.errors import TraceError
 from tcscope.model import Finding, Level
 from tcscope.model.inventory import Inventory
 from tcscope.sources.nsys import NsysTrace
+from tcscope.wording import count
 
 _PROFILE = "nsys profile -t cuda,nvtx --cuda-graph-trace=node"
 
@@ -26,11 +27,12 @@ def inventory(trace: NsysTrace) -> Inventory:
 
 def _lacking(held: Inventory) -> Iterator[Finding]:
     if held.graph_launches:
+        graphs = count(held.graph_launches, "CUDA graph launch")
         yield Finding(
             "opaque-graphs",
             Level.WARNING,
             0,
-            f"{held.graph_launches} CUDA graph launches were traced as a whole: their kernels are not in the trace",
+            f"{graphs} were traced as a whole: their kernels are not in the trace",
             f"{_PROFILE} COMMAND",
         )
     if all(device.sm is None for device in held.trace.devices):

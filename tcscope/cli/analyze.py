@@ -7,15 +7,14 @@ profile.json (LAYERS.json:PROFILE.json names both).
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from tcscope.cli.options import Commands, add_rules, add_selection, add_sm, command, count_from_0
-from tcscope.cli.output import add_output, form_of, put
+from tcscope.cli.output import add_output, form_of, put_report
 from tcscope.cli.views import add_views, show, wants_layers
 
 if TYPE_CHECKING:
-    from tcscope.model import Report
+    pass
 
 
 def add_to(commands: Commands) -> None:
@@ -80,26 +79,5 @@ def run(args: argparse.Namespace) -> int:
     )
     if show(report, args):
         return 0
-    if args.output is None and form == "table":
-        from tcscope.render import terminal
-
-        terminal.write(report, sys.stdout, top=args.top, full_names=args.full_names)
-    else:
-        put(_rendered(report, form, args), args.output)
+    put_report(report, form, args.output, top=args.top, full_names=args.full_names, grouped=bool(args.by))
     return 0
-
-
-def _rendered(report: Report, form: str, args: argparse.Namespace) -> str:
-    if form == "json":
-        return report.to_json()
-    if form == "csv":
-        from tcscope.render import comma
-
-        return comma.groups_csv(report) if args.by else comma.kernels_csv(report)
-    if form == "md":
-        from tcscope.render.markdown import as_markdown
-
-        return as_markdown(report, top=args.top)
-    from tcscope.render import terminal
-
-    return terminal.as_text(report, top=args.top, full_names=args.full_names)

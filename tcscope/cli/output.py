@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tcscope.errors import UsageError
+
+if TYPE_CHECKING:
+    from tcscope.model import Report
 
 SUFFIXES = {".json": "json", ".csv": "csv", ".md": "md", ".txt": "table"}
 FORMATS = ("table", "json", "csv", "md")
@@ -43,3 +47,26 @@ def put(rendered: str, output: Path | None) -> None:
     except OSError as error:
         raise UsageError(f"can't write {output}: {error.strerror}", "give -o a file in a folder that exists") from error
     print(f"wrote {output}", file=sys.stderr)
+
+
+def put_report(
+    report: Report, form: str, output: Path | None, *, top: int, full_names: bool, grouped: bool = False
+) -> None:
+    """Put a report in one of FORMATS; `grouped`: as CSV its groups instead of its kernels."""
+    if form == "table":
+        from tcscope.render import terminal
+
+        if output is None:
+            terminal.write(report, sys.stdout, top=top, full_names=full_names)
+        else:
+            put(terminal.as_text(report, top=top, full_names=full_names), output)
+    elif form == "json":
+        put(report.to_json(), output)
+    elif form == "csv":
+        from tcscope.render import comma
+
+        put(comma.groups_csv(report) if grouped else comma.kernels_csv(report), output)
+    else:
+        from tcscope.render.markdown import as_markdown
+
+        put(as_markdown(report, top=top), output)

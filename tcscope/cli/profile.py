@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tcscope.cli.options import Commands, add_rules, command, count_from_0
+from tcscope.cli.output import put_report
 from tcscope.errors import UsageError
 
 if TYPE_CHECKING:
     from tcscope.capture.job import Wish
-    from tcscope.model import Report
 
 _USAGE = "tcscope profile [options] ENGINE\n       tcscope profile [options] -- COMMAND [ARGUMENT ...]"
 _OF_ENGINES = ("shapes", "inputs", "python", "trtexec", "cuda_graph", "dla_core", "plugin")
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         print("\n".join(job.command_lines()))
         return 0
     captured = carry_out(job, args.rules)
-    _show(captured.report, args)
+    put_report(captured.report, args.format, None, top=args.top, full_names=args.full_names)
     print(f"wrote {job.folder.sqlite}, {job.folder.report.name} and {job.folder.log.name}", file=sys.stderr)
     if captured.trouble is not None:
         raise captured.trouble
@@ -119,17 +119,6 @@ def _wish(args: argparse.Namespace) -> Wish:
         gpu_metrics=args.gpu_metrics,
         range=args.range,
     )
-
-
-def _show(report: Report, args: argparse.Namespace) -> None:
-    from tcscope.render import markdown, terminal
-
-    if args.format == "json":
-        sys.stdout.write(report.to_json())
-    elif args.format == "md":
-        sys.stdout.write(markdown.as_markdown(report, top=args.top))
-    else:
-        terminal.write(report, sys.stdout, top=args.top, full_names=args.full_names)
 
 
 def _from_1(text: str) -> int:

@@ -191,5 +191,3 @@ class Selected:
     negative: int = 0
     unplaced: int = 0
     unplaced_ns: int = 0
-    attribution: Attribution | None = None
-    iterations: Iterations | None = None

@@ -35,11 +35,12 @@ class Page(Lines):
         if report.layering is None or not {"layer", "range"} & set(report.by):
             self._groups()
         self._layers()
-        astray = [k for k in report.kernels if k.op.is_matrix and k.unit is Unit.CUDA_CORE]
-        if report.tensor_share.low is None:
-            astray = []
+        astray: list[Kernel] = []
+        rest: list[Kernel] = []
+        for kernel in report.kernels:
+            is_astray = kernel.op.is_matrix and kernel.unit is Unit.CUDA_CORE and report.tensor_share.low is not None
+            (astray if is_astray else rest).append(kernel)
         self._kernels("Matrix work on CUDA cores", astray)
-        rest = [kernel for kernel in report.kernels if kernel not in astray]
         self._kernels("All other kernels" if astray else "Kernels", rest)
         self._reformats()
         for finding in report.findings:

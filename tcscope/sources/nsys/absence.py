@@ -106,8 +106,7 @@ def launch_calls(db: Database) -> int:
     """The number of kernel and graph launch calls that the trace recorded."""
     if not db.has(t.RUNTIME, "nameId") or not db.has(t.STRINGS, "id", "value"):
         return 0
-    named = f"select id from {t.STRINGS} where value like 'cu%Launch%'"
-    return int(db.row(f"select count(*) from {t.RUNTIME} where nameId in ({named})")[0])
+    return int(db.row(f"select count(*) from {t.RUNTIME} where nameId in ({t.LAUNCH_NAMES})")[0])
 
 
 def _count(db: Database, table: str) -> int:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from tcscope.model import Attribution, Iterations, RangeLevel, RangePart
-from tcscope.sources.nsys import tables as t
-from tcscope.sources.nsys.calls import Calls, read_calls
+from tcscope.sources.nsys.calls import Calls, calls_behind
 from tcscope.sources.nsys.database import Database
 from tcscope.sources.nsys.devices import DeviceMap
-from tcscope.sources.nsys.iterations import find_iterations
+from tcscope.sources.nsys.iterations import find_iterations, instance_of
 from tcscope.sources.nsys.range_table import RangeReader, RangeTable
 from tcscope.sources.nsys.rows import Columns, Ints, combinations
 from tcscope.sources.nsys.sequences import Sequences, read_sequences
@@ -23,8 +22,7 @@ def attribute(
 
     A range that began and ended on two threads covers its whole process. `around` names the range of an inference.
     """
-    calls = read_calls(db, kernels)
-    call_of = calls.index_of(kernels)
+    calls, call_of = calls_behind(db, kernels)
     reader = RangeReader(db)
     ranges = reader.of_level(level)
     name_of_call = _names_of_calls(calls, ranges, level)
@@ -32,9 +30,11 @@ def attribute(
     names, owner = _in_order_of_launch(ranges.names, owner, calls, call_of)
     ns = kernels.ns
     inferences = reader.inferences(around)
+    instance = instance_of(inferences, calls, call_of, around)
     lost: Sequences = ()
     if level.sequences:
-        lost = read_sequences(db, devices, kernels.where(owner < 0), calls, call_of[owner < 0], inferences, around)
+        outside = owner < 0
+        lost = read_sequences(db, devices, kernels.where(outside), calls, call_of[outside], instance[outside])
     found = Attribution(
         ranges=names,
         parts=tuple(_parts(db, devices, kernels, owner, ns)),
@@ -42,7 +42,7 @@ def attribute(
         unplaced_ns=int(ns[call_of < 0].sum()),
         sequences=lost,
     )
-    return found, find_iterations(inferences, kernels, calls, call_of, around)
+    return found, find_iterations(inferences, kernels, instance)
 
 
 def _names_of_calls(calls: Calls, ranges: RangeTable, level: RangeLevel) -> Ints:
@@ -50,7 +50,7 @@ def _names_of_calls(calls: Calls, ranges: RangeTable, level: RangeLevel) -> Ints
     found = np.full(len(calls), OUTSIDE, dtype=np.int64)
     began = np.full(len(calls), np.iinfo(np.int64).min, dtype=np.int64)
     for (owner, is_process), at in ranges.by_owner().items():
-        of_owner = np.flatnonzero((calls.processes if is_process else calls.rows["globalTid"]) == owner)
+        of_owner = calls.of_owner(owner, is_process=is_process)
         start, end = calls.rows["start"][of_owner], calls.rows["end"][of_owner]
         tree = nest(ranges.start[at], ranges.end[at])
         inner = tree.innermost(start, end, level.depth)
@@ -82,11 +82,9 @@ def _parts(db: Database, devices: DeviceMap, kernels: Columns, owner: Ints, ns: 
     owned = Columns(kernels.values | {"owner": owner})
     keys, code = combinations(owned, ("owner", "demangledName", "deviceId", "globalPid"))
     launches, times = np.bincount(code, minlength=len(keys)), np.bincount(code, weights=ns, minlength=len(keys))
-    texts = db.strings({name for _, name, _, _ in keys})
+    names = db.kernel_names({name for _, name, _, _ in keys})
     parts = []
     for (at, name, ordinal, global_pid), count, time in zip(keys, launches.tolist(), times.tolist(), strict=True):
-        pid = t.pid_of(global_pid)
-        device = devices.index_of(max(ordinal, 0), pid)
-        label = texts.get(name) or t.nameless(name)
-        parts.append(RangePart(None if at < 0 else at, label, device, pid, count, int(time)))
+        device, pid = devices.place(ordinal, global_pid)
+        parts.append(RangePart(None if at < 0 else at, names[name], device, pid, count, int(time)))
     return parts

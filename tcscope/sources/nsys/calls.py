@@ -25,6 +25,12 @@ class Calls:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def of_owner(self, owner: int, *, is_process: bool) -> Ints:
+        """The numbers of the calls of a thread (globalTid) or of a whole process (globalPid)."""
+        owners = self.processes if is_process else self.rows["globalTid"]
+        found: Ints = np.flatnonzero(owners == owner)
+        return found
+
     def keys_of(self, activity: Columns) -> Ints:
         """For each row of an activity table the key of the call that caused it."""
         return call_keys(activity["globalPid"], activity["correlationId"], self.known)
@@ -41,13 +47,22 @@ class Calls:
         return found
 
 
-def read_calls(db: Database, activity: Columns | None = None) -> Calls:
-    """The API calls of a trace; with `activity` only launches, if they account for all of its rows."""
-    if activity is not None and len(activity):
-        launches = _calls(db, _launch_names(db))
-        if len(launches) and not np.any(launches.index_of(activity) == t.NO_ID):
-            return launches
+def read_calls(db: Database) -> Calls:
+    """All API calls of a trace."""
     return _calls(db, None)
+
+
+def calls_behind(db: Database, activity: Columns) -> tuple[Calls, Ints]:
+    """API calls, and for each row of an activity table the number of the one that caused it (NO_ID: not in the trace).
+
+    Only launches are read, if they account for all of its rows.
+    """
+    launches = _calls(db, _launch_names(db))
+    call_of = launches.index_of(activity)
+    if np.any(call_of == t.NO_ID):
+        launches = read_calls(db)
+        call_of = launches.index_of(activity)
+    return launches, call_of
 
 
 def call_keys(processes: Ints, correlations: Ints, known: Ints) -> Ints:
@@ -71,5 +86,5 @@ def _launch_names(db: Database) -> str | None:
     """SQL that leaves the calls whose name speaks of a launch: most API calls of a trace are others."""
     if not db.has(t.RUNTIME, "nameId") or not db.has(t.STRINGS, "id", "value"):
         return None
-    ids = [str(int(row[0])) for row in db.rows(f"select id from {t.STRINGS} where value like 'cu%Launch%'")]
+    ids = [str(int(row[0])) for row in db.rows(t.LAUNCH_NAMES)]
     return f"nameId in ({', '.join(ids)})" if ids else None

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tcscope.errors import TraceError
-from tcscope.sources.nsys.tables import STRINGS
+from tcscope.sources.nsys.tables import STRINGS, nameless
 
 MAGIC = b"SQLite format 3\x00"
 _WAL = 2  # value of header bytes 18 and 19: https://www.sqlite.org/fileformat.html#file_format_version_numbers
@@ -76,6 +76,12 @@ class Database:
             marks = ", ".join("?" * len(some))
             texts.update(self.rows(f"select id, value from {STRINGS} where id in ({marks})", some))
         return texts
+
+    def kernel_names(self, ids: Iterable[int]) -> dict[int, str]:
+        """The name of each of these string ids, also where the export lacks it."""
+        wanted = set(ids)
+        texts = self.strings(wanted)
+        return {string_id: texts.get(string_id) or nameless(string_id) for string_id in wanted}
 
     @contextmanager
     def damage_told(self) -> Iterator[None]:

@@ -27,6 +27,11 @@ class DeviceMap:
         index = self.by_process.get((ordinal, pid))
         return index if index is not None else self.by_ordinal.get(ordinal, ordinal)
 
+    def place(self, ordinal: int, global_pid: int) -> tuple[int, int]:
+        """The index of the GPU and the process id of what a process launched on its device `ordinal` (NO_ID: 0)."""
+        pid = t.pid_of(global_pid)
+        return self.index_of(max(ordinal, 0), pid), pid
+
     def device(self, index: int) -> Device:
         """The GPU of an index; of one that the trace doesn't describe only the capability asked for is known."""
         if index in self.devices:

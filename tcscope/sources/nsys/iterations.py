@@ -17,14 +17,8 @@ from tcscope.sources.nsys.sweep import nest
 _MOST_INSTANCES = 1000  # that a report keeps one by one: what a reader can look at, and a JSON of some 100 kB
 
 
-def find_iterations(
-    ranges: RangeTable, kernels: Columns, calls: Calls, call_of: Ints, name: str | None
-) -> Iterations | None:
-    """The instances of range `name` or, without one, the ranges that enclose one TensorRT enqueue each.
-
-    Only instances in which a selected kernel was launched count. None where the trace has nothing of the kind.
-    """
-    instance = instance_of(ranges, calls, call_of, name)
+def find_iterations(ranges: RangeTable, kernels: Columns, instance: Ints) -> Iterations | None:
+    """The inferences in which a kernel was launched; `instance` is as `instance_of` gives it. None without any."""
     inside = kernels.where(instance >= 0)
     if not len(inside):
         return None
@@ -42,11 +36,14 @@ def find_iterations(
 
 
 def instance_of(ranges: RangeTable, calls: Calls, call_of: Ints, name: str | None) -> Ints:
-    """For each kernel the number of the range that is its inference, NO_ID where it has none."""
+    """For each kernel the number of the range that is its inference, NO_ID where it has none.
+
+    Inferences are the ranges called `name` or, without one, those that enclose one TensorRT enqueue each.
+    """
     of_call = np.full(len(calls), t.NO_ID, dtype=np.int64)
     chosen = _named(ranges, name) if name is not None else _around_enqueues(ranges)
     for (owner, is_process), at in _by_owner(ranges, chosen).items() if len(chosen) else ():
-        mine = np.flatnonzero((calls.processes if is_process else calls.rows["globalTid"]) == owner)
+        mine = calls.of_owner(owner, is_process=is_process)
         inner = nest(ranges.start[at], ranges.end[at]).innermost(calls.rows["start"][mine], calls.rows["end"][mine])
         of_call[mine[inner >= 0]] = at[inner[inner >= 0]]
     if not len(calls):
@@ -93,9 +90,8 @@ def _parents(ranges: RangeTable) -> Ints:
 
 
 def _by_owner(ranges: RangeTable, chosen: Ints) -> dict[tuple[int, bool], Ints]:
-    wanted = set(chosen.tolist())
     found = {owner: at[np.isin(at, chosen)] for owner, at in ranges.by_owner().items()}
-    return {owner: at for owner, at in found.items() if len(at) and wanted}
+    return {owner: at for owner, at in found.items() if len(at)}
 
 
 def _instances(ranges: RangeTable, used: Ints, kernels: Columns, instance: Ints) -> Columns:

@@ -57,7 +57,7 @@ def _inside(calls: Calls, ranges: RangeTable, counted: Mask) -> Mask:
     inside = np.zeros(len(calls), dtype=np.bool_)
     for (owner, is_process), every in ranges.by_owner().items():
         at = every[counted[every]]
-        mine = np.flatnonzero((calls.processes if is_process else calls.rows["globalTid"]) == owner)
+        mine = calls.of_owner(owner, is_process=is_process)
         tree = nest(ranges.start[at], ranges.end[at])
         inside[mine] |= tree.innermost(calls.rows["start"][mine], calls.rows["end"][mine]) >= 0
     return inside

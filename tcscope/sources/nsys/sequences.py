@@ -7,12 +7,9 @@ from itertools import pairwise
 import numpy as np
 
 from tcscope.model import LaunchSequence
-from tcscope.sources.nsys import tables as t
 from tcscope.sources.nsys.calls import Calls
 from tcscope.sources.nsys.database import Database
 from tcscope.sources.nsys.devices import DeviceMap
-from tcscope.sources.nsys.iterations import instance_of
-from tcscope.sources.nsys.range_table import RangeTable
 from tcscope.sources.nsys.rows import Columns, Ints
 
 Sequences = tuple[LaunchSequence, ...]
@@ -24,16 +21,16 @@ def read_sequences(
     kernels: Columns,
     calls: Calls,
     call_of: Ints,
-    inferences: RangeTable,
-    around: str | None,
+    instance: Ints,
 ) -> Sequences:
     """These kernels in the order of their calls (those of one CUDA graph: of their starts); equal runs are summed.
 
-    A launch of a CUDA graph is an inference of its own; other kernels belong to that of the range around their call.
+    A launch of a CUDA graph is an inference of its own; other kernels belong to that of the range around their call,
+    `instance`.
     """
     if not len(kernels):
         return ()
-    order, group, in_graph = _ordered(kernels, calls, call_of, instance_of(inferences, calls, call_of, around))
+    order, group, in_graph = _ordered(kernels, calls, call_of, instance)
     keys = np.stack([kernels["globalPid"], kernels["deviceId"], group])[:, order]
     edges = [0, *(np.flatnonzero(np.any(np.diff(keys, axis=1) != 0, axis=0)) + 1).tolist(), len(order)]
     names, ns = kernels["demangledName"][order], kernels.ns[order]
@@ -43,13 +40,12 @@ def read_sequences(
         key = pid, device, number % 2 == 0, bool(in_graph[order[first]]), names[first:end].tobytes()
         times, count = sums.get(key, (np.int64(0), 0))
         sums[key] = times + ns[first:end], count + 1
-    texts = db.strings(set(np.unique(names).tolist()))
+    texts = db.kernel_names(np.unique(names).tolist())
     found = []
     for (global_pid, ordinal, is_inference, graph, packed), (times, count) in sums.items():
         ids = np.frombuffer(packed, dtype=np.int64).tolist()
-        labels = tuple(texts.get(name) or t.nameless(name) for name in ids)
-        pid = t.pid_of(global_pid)
-        device = devices.index_of(max(ordinal, 0), pid)
+        labels = tuple(texts[name] for name in ids)
+        device, pid = devices.place(ordinal, global_pid)
         found.append(LaunchSequence(labels, device, pid, tuple(times.tolist()), count, is_inference, graph))
     return tuple(found)
 

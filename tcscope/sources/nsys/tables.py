@@ -28,6 +28,9 @@ DOMAIN = 75
 PROCESS_MASK = -16777216  # a globalTid without its low 24 bits, the thread, is the globalPid
 
 
+# Names of API calls that launch kernels or graphs: cudaLaunchKernel_v7000, cuLaunchKernelEx, cudaGraphLaunch_v10000
+LAUNCH_NAMES = f"select id from {STRINGS} where value like 'cu%Launch%'"
+
 NO_ID = -1  # stands for NULL and for an absent column; no id is negative but a globalPid, whose low 24 bits are 0
 
 

@@ -37,6 +37,7 @@ class NsysTrace:
         self.db = Database(path, copy)
         self._sm = sm
         self._rows: dict[Selection, Columns] = {}
+        self._filters: dict[Selection, LaunchFilter] = {}
         if not any(table in self.db.tables for table in (t.STRINGS, t.KERNEL, *t.EXPORT_TABLES)):
             raise TraceError(
                 f"{path} is an SQLite file, but no nsys export: it has no table {t.STRINGS}",
@@ -132,11 +133,14 @@ class NsysTrace:
         self.db.close()
 
     def _launch_filter(self, selection: Selection) -> LaunchFilter | None:
+        """What the range selects, which takes a look at every API call; found once."""
         if selection.range is None:
             return None
         from tcscope.sources.nsys.ranges import range_filter
 
-        return range_filter(self.db, selection)
+        if selection not in self._filters:
+            self._filters[selection] = range_filter(self.db, selection)
+        return self._filters[selection]
 
     def _chosen_rows(self, selection: Selection) -> Columns:
         """The launches of a range, or all but the first, one by one and on any device; read once."""
@@ -159,9 +163,9 @@ class NsysTrace:
 
         rows = self._chosen_rows(selection)
         found = list(groups(rows, ("demangledName", "deviceId", "globalPid")))
-        texts = self.db.strings({name for (name, _, _), _ in found})
+        names = self.db.kernel_names({name for (name, _, _), _ in found})
         for (name, ordinal, global_pid), group in found:
-            place = self._place((name, ordinal, global_pid), texts)
+            place = names[name], *self.devices.place(ordinal, global_pid)
             if selection.takes(place[1]):
                 yield place, group
 
@@ -171,19 +175,14 @@ class NsysTrace:
 
     def _device_of(self, key: Key) -> int:
         _, ordinal, global_pid = key
-        return self.devices.index_of(max(ordinal, 0), t.pid_of(global_pid))
-
-    def _place(self, key: Key, texts: dict[int, str]) -> Place:
-        name_id, _, global_pid = key
-        name = texts.get(name_id) or t.nameless(name_id)
-        return name, self._device_of(key), t.pid_of(global_pid)
+        return self.devices.place(ordinal, global_pid)[0]
 
     def _named(self, sums: Sums) -> tuple[Launches, ...]:
         """The sums with names for ids and devices for ordinals."""
-        texts = self.db.strings({name for name, _, _ in sums})
+        names = self.db.kernel_names({name for name, _, _ in sums})
         by_place: dict[Place, Launches] = {}
-        for key, s in sums.items():
-            place = self._place(key, texts)
+        for (name, ordinal, global_pid), s in sums.items():
+            place = names[name], *self.devices.place(ordinal, global_pid)
             new = Launches(*place, s.launches, s.ns, s.min_ns, s.max_ns)
             by_place[place] = by_place[place].joined(new) if place in by_place else new
         return tuple(by_place.values())
