@@ -14,6 +14,7 @@ from tcscope.model.diff import (
     Sums,
 )
 from tcscope.model.layers import Layer, Layering, LayerKernel, Tensor
+from tcscope.model.measured import Estimate, Measured, Measurement
 from tcscope.model.reformat import Reason, Reformat
 from tcscope.model.report import (
     REPORT_SCHEMA,
@@ -70,6 +71,7 @@ __all__ = [
     "Diff",
     "DiffTotals",
     "Dtype",
+    "Estimate",
     "Evidence",
     "Finding",
     "GraphLaunches",
@@ -84,6 +86,8 @@ __all__ = [
     "LayerKernel",
     "Layering",
     "Level",
+    "Measured",
+    "Measurement",
     "Op",
     "Part",
     "Place",

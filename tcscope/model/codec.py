@@ -13,11 +13,15 @@ from tcscope.errors import TraceError
 
 T = TypeVar("T")
 
+# The metadata of a field that is left out of the JSON where it is None: `field(default=None, metadata=OMITTED)`.
+OMITTED = {"omitted": True}
+
 
 def encode(value: Any) -> Any:
     """Dataclasses become dicts, tuples lists, words their text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        given = ((f, getattr(value, f.name)) for f in dataclasses.fields(value))
+        return {f.name: encode(v) for f, v in given if v is not None or "omitted" not in f.metadata}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, (tuple, list)):

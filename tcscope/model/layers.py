@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tcscope.model.codec import OMITTED
+from tcscope.model.measured import Measured
 from tcscope.model.words import Dtype, Op, Precision, Unit
 
 
@@ -50,6 +52,7 @@ class Layer:
     origin: str = ""
     inputs: tuple[Tensor, ...] = ()
     outputs: tuple[Tensor, ...] = ()
+    measured: Measured | None = field(default=None, metadata=OMITTED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tcscope.errors import TraceError
+from tcscope.model.codec import OMITTED
 from tcscope.model.document import Document
 from tcscope.model.layers import Layer, Layering
+from tcscope.model.measured import Measured, Measurement
 from tcscope.model.reformat import Reformat
 from tcscope.model.trace import Device, Iterations, Selection
 from tcscope.model.words import Accumulate, Dtype, Evidence, Level, Op, Precision, Unit
@@ -110,6 +112,7 @@ class Kernel:
     """One kernel with its verdict and times; `median_ns` is None unless asked for.
 
     A name that ran on GPUs of different architectures with different verdicts is one Kernel for each verdict.
+    `measured` is there where the trace samples GPU metrics.
     """
 
     name: str
@@ -129,6 +132,7 @@ class Kernel:
     cue: str = ""
     note: str = ""
     places: tuple[Place, ...] = ()
+    measured: Measured | None = field(default=None, metadata=OMITTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +168,14 @@ class Report(Document):
     layering: Layering | None = None
     iterations: Iterations | None = None
     reformats: tuple[Reformat, ...] = ()
+    measurement: Measurement | None = field(default=None, metadata=OMITTED)
     schema: str = REPORT_SCHEMA
 
     def to_frame(self) -> pandas.DataFrame:
         """The kernels as a pandas DataFrame: one row a kernel, times in ns, `share` of the kernel time 0..1."""
         import pandas
 
-        columns = [name for name in Kernel.__slots__ if name != "places"]
+        columns = [name for name in Kernel.__slots__ if name not in ("places", "measured")]
         rows = [[getattr(kernel, name) for name in columns] for kernel in self.kernels]
         frame = pandas.DataFrame(rows, columns=columns)
         frame.insert(columns.index("ns") + 1, "share", frame["ns"] / max(self.totals.kernel_ns, 1))

@@ -66,12 +66,12 @@ def _reference(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
 
 def _object(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
     hints = get_type_hints(kind)
-    fields = [f.name for f in dataclasses.fields(kind)]
+    fields = {f.name: "omitted" not in f.metadata for f in dataclasses.fields(kind)}
     return {
         "description": " ".join((kind.__doc__ or "").split()),
         "type": "object",
         "properties": {name: _reference(hints[name], definitions) for name in fields},
-        "required": fields,
+        "required": [name for name, always in fields.items() if always],
     }
 
 
