@@ -6,10 +6,11 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tcscope.capture.runner.plan import MODULES
+from tcscope.capture.runner.plan import BUILDERS, MODULES
 from tcscope.errors import TraceError, UsageError
 
 RUNNER = Path(__file__).with_name("runner")
@@ -17,7 +18,7 @@ RUNNER = Path(__file__).with_name("runner")
 TRTEXEC_FOLDERS = ("/usr/src/tensorrt/bin", "/usr/local/tensorrt/bin", "/opt/tensorrt/bin")
 _PROBE = (
     "import importlib.util as u, sys; "
-    f"print('%d.%d' % sys.version_info[:2], next((n for n in {MODULES!r} if u.find_spec(n)), ''))"
+    "print('%d.%d' % sys.version_info[:2], next((n for n in sys.argv[1:] if u.find_spec(n)), ''))"
 )
 _OLDEST = (3, 8)
 _SILENT_S = 60
@@ -59,25 +60,31 @@ class Runner:
     def _common(self, run: EngineRun) -> list[str]:
         made = [self.python, str(RUNNER), str(run.plan)]
         made += ["--iterations", str(run.iterations), "--warmup", str(run.warmup)]
-        if run.shapes:
-            made += ["--shapes", run.shapes]
         if run.inputs is not None:
             made += ["--inputs", str(run.inputs)]
+        return [*made, *self.given(run)]
+
+    def given(self, run: EngineRun) -> list[str]:
+        """The options that are the same for building an engine and for running it."""
+        made = ["--shapes", run.shapes] if run.shapes else []
         if run.seed:
             made += ["--seed", str(run.seed)]
         if run.dla_core is not None:
             made += ["--dla-core", str(run.dla_core)]
         for plugin in run.plugins:
             made += ["--plugin", plugin]
+        if self.module == "tensorrt_rtx":  # else the runner takes the first that is there
+            made += ["--module", self.module]
         return made
 
 
 @dataclass(frozen=True)
 class Trtexec:
-    """Runs engines with trtexec; `options` are those its help names."""
+    """Runs engines with trtexec; `options` are those its help names, `note` says why it was chosen."""
 
     path: str
     options: frozenset[str] = frozenset()
+    note: str = field(default="", compare=False)
     profiler_range = False
 
     def measured(self, run: EngineRun) -> list[str]:
@@ -96,16 +103,19 @@ class Trtexec:
             raise UsageError("trtexec takes neither --inputs nor --seed", "use a Python that has TensorRT: --python")
         made = [self.path, f"--loadEngine={run.plan}", f"--iterations={run.iterations}"]
         made.append(f"--warmUp={0 if run.warmup == 0 else 200}")  # it counts in ms
-        if run.shapes:
-            made.append(f"--shapes={run.shapes}")
+        return [*made, *self.given(run)]
+
+    def given(self, run: EngineRun) -> list[str]:
+        """The options that are the same for building an engine and for running it."""
+        made = [f"--shapes={run.shapes}"] if run.shapes else []
         if run.dla_core is not None:
             made.append(f"--useDLACore={run.dla_core}")
         plugins = "--staticPlugins" if "--staticPlugins" in self.options else "--plugins"
         return made + [f"{plugins}={plugin}" for plugin in run.plugins]
 
 
-def choose(python: str | None, *, trtexec: bool) -> Runner | Trtexec:
-    """What can run an engine here: the runner, or trtexec where it is asked for or no Python has TensorRT.
+def choose(python: str | None, *, trtexec: bool, building: bool = False) -> Runner | Trtexec:
+    """What can run (or build) an engine here: the runner, or trtexec where it is asked for or no Python has TensorRT.
 
     Raises TraceError where there is neither, UsageError where `python` is no Python.
     """
@@ -116,27 +126,32 @@ def choose(python: str | None, *, trtexec: bool) -> Runner | Trtexec:
                 "there is no trtexec, neither on the PATH nor in /usr/src/tensorrt/bin", "export PATH=$PATH:FOLDER"
             )
         return found
-    runner = probe(python or sys.executable)
+    runner = probe(python or sys.executable, BUILDERS if building else MODULES)
     if runner.module:
         return runner
     found = find_trtexec()
     if found is not None:
-        print(f"note: {runner.python} has no TensorRT: {found.path} runs the engine", file=sys.stderr)
-        return found
+        return replace(found, note=f"{runner.python} has no TensorRT: {found.path} runs the engine")
     hint = "--python /usr/bin/python3  # an interpreter that has it; on Jetson it is the system's"
     if python is not None:
         hint = f"{runner.python} -m pip install tensorrt  # or give another --python"
-    raise TraceError(f"{runner.python} has no TensorRT module, and there is no trtexec", hint)
+    what = "TensorRT module that builds engines" if building else "TensorRT module"
+    raise TraceError(f"{runner.python} has no {what}, and there is no trtexec", hint)
 
 
-def probe(python: str) -> Runner:
+def probe(python: str, modules: Sequence[str] = MODULES) -> Runner:
     """The runner under an interpreter, with the TensorRT module that is there. Raises UsageError where it is none."""
     path = shutil.which(python)
     if path is None:
         raise UsageError(f"--python is '{python}', which is no program", "--python /usr/bin/python3")
     try:
         done = subprocess.run(  # noqa: S603 - the interpreter that the user names
-            [path, "-c", _PROBE], capture_output=True, text=True, errors="replace", check=False, timeout=_SILENT_S
+            [path, "-c", _PROBE, *modules],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_SILENT_S,
         )
         version, _, module = done.stdout.strip().partition(" ")
         numbers = tuple(int(part) for part in version.split("."))

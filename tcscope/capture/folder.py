@@ -50,6 +50,21 @@ class Folder:
         return self._file(".profile.json")
 
     @property
+    def plan(self) -> Path:
+        """The engine, where it is built."""
+        return self._file(".plan")
+
+    @property
+    def calibration(self) -> Path:
+        """What its calibration found: a cache as trtexec --calib takes it."""
+        return self._file(".calib.cache")
+
+    @property
+    def counters(self) -> Path:
+        """What ncu counted."""
+        return self.path / "counters.csv"
+
+    @property
     def report(self) -> Path:
         """The analysis."""
         return self.path / "report.json"
@@ -63,7 +78,8 @@ class Folder:
     def files(self) -> tuple[Path, ...]:
         """All of them."""
         old = self._file(".qdrep")
-        return (self.recording, old, self.raw, self.sqlite, self.layers, self.profile, self.report, self.log)
+        recorded = (self.recording, old, self.raw, self.sqlite, self.report, self.counters)
+        return (*recorded, self.layers, self.profile, self.log, self.plan, self.calibration)
 
     def _file(self, suffix: str) -> Path:
         return self.path / f"{self.name}{suffix}"
@@ -101,7 +117,7 @@ class Folder:
     def clear(self) -> None:
         """Make room for a new recording: until now, an earlier one was not touched."""
         for file in self.files:
-            if file not in (self.log, self.layers, self.profile):
+            if file not in (self.log, self.layers, self.profile, self.plan, self.calibration):
                 file.unlink(missing_ok=True)
 
 

@@ -7,11 +7,13 @@ import re
 import shlex
 import shutil
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from tcscope.capture import counters as counting
 from tcscope.capture import engine as engines
 from tcscope.capture import nsys as recorder
+from tcscope.capture.build import EngineBuild, build_command, build_notes, check_build, check_words
 from tcscope.capture.engine import EngineRun, Runner, Trtexec
 from tcscope.capture.folder import Folder, folder_for
 from tcscope.capture.runner.cuda import driver
@@ -27,7 +29,7 @@ _GET_NSYS = "install Nsight Systems (package nsight-systems, or with JetPack), o
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user asks for: an engine or a program, and how."""
+    """What the user asks for: an engine, one to be built, or a program, and how."""
 
     engine: EngineRun | None = None
     program: tuple[str, ...] = ()
@@ -38,11 +40,16 @@ class Wish:
     trtexec: bool = False
     gpu_metrics: bool = False
     range: str | None = None
+    build: EngineBuild | None = None
+    counters: bool = False
+    ncu: str | None = None
 
 
 @dataclass(frozen=True)
 class Job:
-    """A wish that can be carried out; `subject` names it, `describe` is empty for a program.
+    """A wish that can be carried out; `subject` names it, `build` and `describe` are empty for a program.
+
+    `count` is there where hardware counters were asked for.
 
     `range` is the NVTX range that is analyzed: the user's, or the runner's, which it makes only where nvtx is there.
     """
@@ -51,10 +58,12 @@ class Job:
     folder: Folder
     nsys: Path
     record: tuple[str, ...]
+    build: tuple[str, ...] = ()
     describe: tuple[str, ...] = ()
     engine: EngineRun | None = None
     range: str | None = None
     notes: tuple[str, ...] = field(default=(), compare=False)
+    count: tuple[str, ...] = ()
 
     def command_lines(self) -> list[str]:
         """What will be run, as a shell takes it."""
@@ -64,7 +73,10 @@ class Job:
         if self.range:
             analyze += ["--range", self.range]
         export = export_command(self.nsys, self.folder.recording, self.folder.sqlite)
-        commands = [self.describe, self.record, export, [*analyze, "-o", str(self.folder.report)]]
+        commands = [self.build, self.describe, self.record, export, [*analyze, "-o", str(self.folder.report)]]
+        if self.count:
+            verify = ["tcscope", "verify", str(self.folder.report), "--ncu", str(self.folder.counters)]
+            commands += [self.count, verify]
         return [shlex.join(command) for command in commands if command]
 
 
@@ -79,12 +91,17 @@ def prepare(wish: Wish) -> Job:
     check_gpu()
     if wish.gpu_metrics:
         recorder.check_gpu_metrics(nsys)
-    how = engines.choose(wish.python, trtexec=wish.trtexec) if wish.engine is not None else None
-    return _job(wish, folder, nsys, how)
+    how = _chosen(wish) if wish.engine is not None else None
+    ncu = counting.open_ncu(wish.ncu) if wish.counters else None
+    if wish.counters and ncu is None:
+        raise TraceError(counting.NO_NCU, counting.GET_NCU)
+    return _job(wish, folder, nsys, how, ncu=ncu)
 
 
 def outline(wish: Wish) -> Job:
     """The job as it would be, though something may be missing here; its notes say what."""
+    if wish.build is not None:
+        check_words(wish.build)
     folder = folder_for(wish.folder, _name(wish))
     notes = []
     nsys = recorder.open_nsys(wish.nsys)
@@ -93,23 +110,39 @@ def outline(wish: Wish) -> Job:
         nsys = recorder.Nsys(Path("nsys"), "", recorder.NEWEST)
     how: Runner | Trtexec | None = None
     if wish.engine is not None:
-        if not wish.engine.plan.is_file():
-            notes.append(f"there is no {wish.engine.plan} here")
+        source = wish.build.model if wish.build is not None else wish.engine.plan
+        if not source.is_file():
+            notes.append(f"there is no {source} here")
         try:
-            how = engines.choose(wish.python, trtexec=wish.trtexec)
+            how = _chosen(wish)
         except (TraceError, UsageError) as error:
             notes.append(error.message)
             how = Trtexec("trtexec") if wish.trtexec else Runner(wish.python or sys.executable)
-    return _job(wish, folder, nsys, how, tuple(notes))
+    ncu = counting.open_ncu(wish.ncu) if wish.counters else None
+    if wish.counters and ncu is None:
+        notes.append(f"{counting.NO_NCU}; shown for 2022.1 or newer, and an H100")
+        ncu = counting.shown()
+    return _job(wish, folder, nsys, how, tuple(notes), ncu)
 
 
 def _job(
-    wish: Wish, folder: Folder, nsys: recorder.Nsys, how: Runner | Trtexec | None, notes: tuple[str, ...] = ()
+    wish: Wish,
+    folder: Folder,
+    nsys: recorder.Nsys,
+    how: Runner | Trtexec | None,
+    notes: tuple[str, ...] = (),
+    ncu: counting.Ncu | None = None,
 ) -> Job:
-    program, describe = list(wish.program), []
-    if wish.engine is not None and how is not None:
-        program = how.measured(wish.engine)
-        describe = how.described(wish.engine, folder.layers, folder.profile)
+    program, describe, engine, build = list(wish.program), [], wish.engine, []
+    if isinstance(how, Trtexec) and how.note:
+        notes = (*notes, how.note)
+    if engine is not None and how is not None:
+        if wish.build is not None:
+            engine = replace(engine, plan=folder.plan)
+            build = build_command(how, wish.build, engine, folder.calibration)
+            notes += build_notes(how, wish.build)
+        program = how.measured(engine)
+        describe = how.described(engine, folder.layers, folder.profile)
     ranged = how is not None and how.profiler_range
     record = recorder.profile_command(
         str(nsys.path),
@@ -122,9 +155,15 @@ def _job(
     )
     missed = recorder.missed(nsys.options, profiler_range=ranged)
     notes += tuple(f"nsys {nsys.version}: {what}" for what in missed)
-    subject = f"the run of {wish.engine.plan.name}" if wish.engine is not None else (program or ["the program"])[0]
+    subject = f"the run of {engine.plan.name}" if engine is not None else (program or ["the program"])[0]
     within = wish.range or (RANGE if ranged else None)
-    return Job(subject, folder, nsys.path, tuple(record), tuple(describe), wish.engine, within, notes)
+    count = counting.counting_command(ncu, folder.counters, how, engine, program) if ncu is not None else []
+    made = (subject, folder, nsys.path, tuple(record), tuple(build), tuple(describe), engine, within, notes)
+    return Job(*made, count=tuple(count))
+
+
+def _chosen(wish: Wish) -> Runner | Trtexec:
+    return engines.choose(wish.python, trtexec=wish.trtexec, building=wish.build is not None)
 
 
 def check_gpu() -> None:
@@ -145,7 +184,9 @@ def _check_target(wish: Wish) -> None:
         if shutil.which(wish.program[0]) is None:
             raise UsageError(f"no such program: {wish.program[0]}", "tcscope profile -- COMMAND [ARGUMENT ...]")
         return
-    for path, what in ((wish.engine.plan, "engine"), (wish.engine.inputs, "inputs")):
+    if wish.build is not None:
+        check_build(wish.build)
+    for path, what in ((wish.engine.plan if wish.build is None else None, "engine"), (wish.engine.inputs, "inputs")):
         if path is not None and not path.is_file():
             raise UsageError(
                 f"no such {what}: {path}", "a TensorRT engine, such as model.plan" if what == "engine" else ""

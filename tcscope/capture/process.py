@@ -23,6 +23,10 @@ _DRAIN_S = 2.0  # how long to wait for output of what a child left running behin
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM))  # one for each Ctrl-C
 
 
+class InterruptedCaptureError(TraceError):
+    """The user ended it before there was anything to keep."""
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a child ended: its exit code (128 + N: killed by signal N), its last lines, and whether the user ended it."""

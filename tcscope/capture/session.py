@@ -1,4 +1,4 @@
-"""Carrying a job out: describe the engine, record, convert, export, analyze. What was written is kept."""
+"""Carrying a job out: build the engine, describe it, record, convert, export, analyze. What was written is kept."""
 
 from __future__ import annotations
 
@@ -14,15 +14,19 @@ from pathlib import Path
 
 from tcscope.analysis.missing import inventory
 from tcscope.analysis.pipeline import analyze
+from tcscope.analysis.verify import verify
 from tcscope.capture import nsys as recorder
+from tcscope.capture.counters import count_launches
 from tcscope.capture.job import Job
-from tcscope.capture.process import Ended, Log, run
+from tcscope.capture.process import Ended, InterruptedCaptureError, Log, run
 from tcscope.capture.recover import convert
 from tcscope.capture.runner.failure import CODES, COMPLAINT, USAGE
 from tcscope.capture.runner.passes import RANGE
+from tcscope.capture.runner.progress import TERMINAL
 from tcscope.errors import TcscopeError, TraceError, UsageError
 from tcscope.model import Report
 from tcscope.model.inventory import Inventory
+from tcscope.model.verification import Verification
 from tcscope.sources import open_trace
 from tcscope.sources.nsys_rep import run_export
 from tcscope.wording import plain
@@ -43,13 +47,17 @@ class Captured:
     """The analysis of a capture, and what is wrong with it all the same."""
 
     report: Report
-    trouble: TraceError | None = None
+    trouble: TcscopeError | None = None
+    interrupted: bool = False
+    verification: Verification | None = None
 
 
 def carry_out(job: Job, rules: Iterable[str | Path] = ()) -> Captured:
     """Run the job. Raises UsageError and TraceError; the folder then holds what there is, and `log.txt` the rest."""
     job.folder.make()
     log = Log(job.folder.log)
+    if job.build:
+        _build(job, log)
     if job.describe:
         _describe(job, log)
     ended = _record(job, log)
@@ -61,7 +69,27 @@ def carry_out(job: Job, rules: Iterable[str | Path] = ()) -> Captured:
     except OSError as error:
         hint = f"tcscope analyze {shlex.quote(str(job.folder.sqlite))}"
         raise UsageError(f"can't write {job.folder.report}: {error.strerror}", hint) from error
-    return Captured(report, _trouble(job, ended))
+    trouble: TcscopeError | None = _trouble(job, ended)
+    verification = None
+    if job.count and ended.interrupted:
+        print("note: interrupted, so that nothing is counted", file=sys.stderr)
+    elif job.count:
+        try:
+            count_launches(job.count, job.folder.counters, log)
+            verification = verify(report, job.folder.counters)
+        except TcscopeError as error:  # the analysis stands without it
+            trouble = trouble or error
+    return Captured(report, trouble, ended.interrupted, verification)
+
+
+def _build(job: Job, log: Log) -> None:
+    """Build the engine, in a process of its own that is over before anything is recorded."""
+    print(f"note: building {job.folder.plan}: seconds to many minutes", file=sys.stderr)
+    ended = _run_engine(job, job.build, log)
+    if ended.interrupted:
+        raise InterruptedCaptureError("interrupted before the engine was built")
+    if ended.code != 0 or not job.folder.plan.is_file():
+        raise TraceError(_last_words(f"the build of {job.folder.plan.name}", ended), f"see {job.folder.log}")
 
 
 def _describe(job: Job, log: Log) -> None:
@@ -69,7 +97,7 @@ def _describe(job: Job, log: Log) -> None:
     print("note: asking the engine for its layers, and timing each", file=sys.stderr)
     ended = _run_engine(job, job.describe, log)
     if ended.interrupted:
-        raise TraceError("interrupted before anything was recorded")
+        raise InterruptedCaptureError("interrupted before anything was recorded")
     if ended.code != 0:
         raise TraceError(_last_words(job.subject, ended), f"see {job.folder.log}")
 
@@ -90,7 +118,8 @@ def _run_engine(job: Job, command: Iterable[str], log: Log) -> Ended:
     """Run the runner, and raise what it complains of."""
     with tempfile.TemporaryDirectory(prefix="tcscope-") as temporary:
         complaint = Path(temporary) / "complaint.json"
-        ended = run(list(command), log, {COMPLAINT: str(complaint)})
+        watched = {TERMINAL: "1"} if sys.stderr.isatty() else {}
+        ended = run(list(command), log, {COMPLAINT: str(complaint), **watched})
         if complaint.exists() and ended.code in CODES:
             said = json.loads(complaint.read_text(encoding="utf-8"))
             kind = UsageError if ended.code == USAGE else TraceError
@@ -119,7 +148,7 @@ def _convert(job: Job, ended: Ended, log: Log) -> None:
             f"make room, then: mv {shlex.quote(elsewhere[-1])} {shlex.quote(str(job.folder.path))}",
         )
     if ended.interrupted:
-        raise TraceError("interrupted before anything was recorded")
+        raise InterruptedCaptureError("interrupted before anything was recorded")
     raise TraceError(_last_words("nsys recorded nothing: " + job.subject, ended), f"see {job.folder.log}")
 
 
@@ -144,7 +173,7 @@ def _analyzed(job: Job, ended: Ended, rules: Iterable[str | Path]) -> Report:
     except TraceError as error:
         if held.launches or not (said := _quoted(ended)):
             raise
-        raise TraceError(f"{error.message}\n{job.subject} said last:\n{said}", error.hint) from error
+        raise TraceError(f"{error.message}; {job.subject} said last:\n{said}", error.hint) from error
 
 
 def _inventory(path: Path) -> Inventory:

@@ -92,3 +92,50 @@ def calls(path: Path) -> list[list[str]]:
 def importer(path: Path, said: str = "") -> Path:
     """A QdstrmImporter that works, or that says this and fails."""
     return program(path, IMPORTER.format(python=sys.executable, said=said))
+
+
+NCU = """\
+#!{python}
+# Runs the program that it is given, as ncu does, and writes what {log!r} holds to --log-file.
+import os, pathlib, shutil, subprocess, sys
+arguments = sys.argv[1:]
+with open({calls!r}, "a") as file:
+    file.write("\\x1f".join(arguments) + "\\n")
+if arguments == ["--version"]:
+    print("NVIDIA (R) Nsight Compute Command Line Profiler\\nCopyright (c) 2018-2025 NVIDIA Corporation")
+    print("Version 2025.3.1.0 (build 36398880) (public-release)")
+elif arguments == ["--help"]:
+    print(open({help!r}).read())
+elif arguments == ["--query-metrics"]:
+    print({metrics!r})
+else:
+    at = arguments.index("--log-file")
+    output = pathlib.Path(arguments[at + 1].replace("%%", "%"))
+    code = subprocess.call(arguments[at + 2 :])
+    if {log!r}:
+        output.write_text({log!r})
+    raise SystemExit({code} or code)
+"""
+NCU_HELPS = Path(__file__).parent / "ncu_helps"
+
+
+def query_metrics(names: list[str], gpu: str = "NVIDIA H100 80GB HBM3 (GH100)") -> str:
+    """What `ncu --query-metrics` lists of one GPU."""
+    rule = f"{'-' * 60} {'-' * 15} {'-' * 40}"
+    rows = [f"{name:<60} {'Counter':<15} # of something" for name in names]
+    return "\n".join(
+        [f"Device {gpu}", rule, f"{'Metric Name':<60} {'Metric Type':<15} Metric Description", rule, *rows]
+    )
+
+
+def ncu(folder: Path, *, log: str = "", metrics: str = "", version: str = "2025.3", code: int = 0) -> Path:
+    """An ncu that writes this log, knows these metrics, and ends with this code."""
+    text = NCU.format(
+        python=sys.executable,
+        calls=str(folder / "calls"),
+        help=str(NCU_HELPS / f"{version}.txt"),
+        metrics=metrics,
+        log=log,
+        code=code,
+    )
+    return program(folder / "ncu", text)

@@ -179,7 +179,7 @@ def test_a_program_that_crashed(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert (code, out) == (CANT_ANSWER, "")
     error = err[err.index("error: ") :]
     assert "ended with exit code 1 before any kernel was recorded, and said last:" in error
-    assert "No module named 'nosuchmodule'" in error
+    assert "\n    ModuleNotFoundError: No module named 'nosuchmodule'" in error  # on a line of its own
     assert "Generat" not in error
     assert {"log.txt"} < {path.name for path in Path("d").iterdir()}
     # AND one that had run kernels is shown, and said not to stand
@@ -199,7 +199,7 @@ def test_a_program_that_launched_nothing(tmp_path: Path, capsys: pytest.CaptureF
     assert (code, out) == (CANT_ANSWER, "")
     error = err[err.index("error: ") :]
     assert "holds no kernels: " in error
-    assert "    CUDA is not available" in error
+    assert "said last:\n    CUDA is not available\n" in error
     assert "  hint: " in error
 
 

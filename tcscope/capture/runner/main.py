@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from typing import Any
 
+from tcscope.capture.runner.build import build
 from tcscope.capture.runner.cuda import Cuda
 from tcscope.capture.runner.failure import USAGE, RunError, complain
 from tcscope.capture.runner.feed import Feed, connect
 from tcscope.capture.runner.memory import open_memory
 from tcscope.capture.runner.passes import Inference, layer_info, layer_profile, measure
 from tcscope.capture.runner.plan import MODULES, import_tensorrt, load_engine, logger_of
+from tcscope.capture.runner.precision import PRECISIONS
 from tcscope.capture.runner.shapes import parse_shapes
 from tcscope.capture.runner.tensors import open_tensors
 from tcscope.capture.runner.values import read_npz
@@ -33,14 +36,22 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--api", choices=("auto", "tensors", "bindings"), default="auto")
     made.add_argument("--layer-info", metavar="FILE", help="write what trtexec's --exportLayerInfo writes")
     made.add_argument("--layer-profile", metavar="FILE", help="write what trtexec's --exportProfile writes")
+    built = made.add_argument_group("to build instead: ENGINE is then an ONNX file")
+    built.add_argument("--build", metavar="ENGINE.plan", help="write the engine here, and don't run it")
+    built.add_argument("--precision", choices=PRECISIONS, default="best")
+    built.add_argument("--calib", metavar="FILE", help="an .npz of samples, or a calibration cache")
+    built.add_argument("--calibration-cache", metavar="FILE", help="keep here what the calibration found")
+    built.add_argument("--tactic-sources", metavar="NAME,...", default="")
     return made
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the engine; the exit code says what went wrong."""
     args = parser().parse_args(argv)
+    if args.build:  # Ctrl-C then ends it at once: TensorRT does not come back to Python before it is done
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
-        run(args)
+        build(args) if args.build else run(args)
     except RunError as failure:
         complain(failure)
         return failure.code

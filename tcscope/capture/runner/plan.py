@@ -11,6 +11,7 @@ from typing import Any, Sequence
 from tcscope.capture.runner.failure import BAD_PLAN, NO_TENSORRT, USAGE, RunError
 
 MODULES = ("tensorrt", "tensorrt_lean", "tensorrt_dispatch", "tensorrt_rtx")
+BUILDERS = ("tensorrt", "tensorrt_rtx")  # the others run what these build
 _OTHER_VERSION = re.compile(
     r"version tag does not match|expecting library version|expects? .*version"
     r"|serialization version|kSERIALIZATION_VERSION|not compatible with this version",
@@ -23,8 +24,8 @@ _PLUGIN = re.compile(r"plugin", re.I)
 _KEPT: list[Any] = []  # an engine must not outlive its runtime, nor that its logger
 
 
-def import_tensorrt(names: Sequence[str] = MODULES) -> Any:
-    """The first TensorRT module that can be imported."""
+def import_tensorrt(names: Sequence[str] = MODULES, needs: str = "Runtime") -> Any:
+    """The first TensorRT module that can be imported and has what is needed."""
     said = []
     for name in names:
         try:
@@ -32,9 +33,9 @@ def import_tensorrt(names: Sequence[str] = MODULES) -> Any:
         except Exception as error:  # also a module of which a library is missing
             said.append(f"{name}: {error}")
             continue
-        if hasattr(module, "Runtime"):
+        if hasattr(module, needs):
             return module
-        said.append(f"{name}: it has no Runtime")
+        said.append(f"{name}: it has no {needs}")
     raise RunError(
         NO_TENSORRT,
         "no TensorRT in {}: {}".format(sys.executable, "; ".join(said)),
@@ -49,12 +50,15 @@ def logger_of(trt: Any) -> Any:
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
             self.said: list[str] = []
+            self.errors: list[str] = []
 
         def log(self, severity: Any, message: str) -> None:
             if severity in (self.INTERNAL_ERROR, self.ERROR, self.WARNING):
                 level = "W" if severity == self.WARNING else "E"
                 print(f"[TensorRT] [{level}] {message}", file=sys.stderr, flush=True)
                 self.said.append(message)
+                if level == "E":
+                    self.errors.append(message)
 
     return Logger()
 
@@ -66,20 +70,16 @@ def load_engine(trt: Any, logger: Any, path: str, plugins: Sequence[str] = (), d
             plan = file.read()
     except OSError as error:
         raise RunError(USAGE, f"can't read {path}: {error.strerror}") from error
-    for library in plugins:
-        try:
-            ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
-        except OSError as error:
-            raise RunError(USAGE, f"can't load the plugins of {library}: {error}") from error
+    open_plugins(plugins)
     runtime = trt.Runtime(logger)
     if dla_core is not None:
         runtime.DLA_core = dla_core
     if plugins:
-        _register_plugins(trt, logger)
+        register_plugins(trt, logger)
     engine = _deserialized(runtime, logger, plan)
     if engine is None and not plugins and any(_PLUGIN.search(line) for line in logger.said):
         del logger.said[:]
-        _register_plugins(trt, logger)  # TensorRT's own, which it does not register by itself
+        register_plugins(trt, logger)  # TensorRT's own, which it does not register by itself
         engine = _deserialized(runtime, logger, plan)
     if engine is None:
         raise _why_not(trt, path, plan, " ".join(logger.said))
@@ -96,7 +96,17 @@ def _deserialized(runtime: Any, logger: Any, plan: bytes) -> Any:
         return None
 
 
-def _register_plugins(trt: Any, logger: Any) -> None:
+def open_plugins(libraries: Sequence[str]) -> None:
+    """Load libraries of plugins, which then register themselves. Raises RunError."""
+    for library in libraries:
+        try:
+            ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
+        except OSError as error:
+            raise RunError(USAGE, f"can't load the plugins of {library}: {error}") from error
+
+
+def register_plugins(trt: Any, logger: Any) -> None:
+    """Make TensorRT's own plugins known."""
     if hasattr(trt, "init_libnvinfer_plugins"):
         trt.init_libnvinfer_plugins(logger, "")
 

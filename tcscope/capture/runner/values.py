@@ -6,7 +6,7 @@ import ast
 import random
 import struct
 import zipfile
-from typing import NamedTuple, Sequence
+from typing import IO, NamedTuple, Sequence
 
 from tcscope.capture.runner.dtypes import packed, size_of
 from tcscope.capture.runner.failure import USAGE, RunError
@@ -24,34 +24,52 @@ class Array(NamedTuple):
     values: Sequence[float]
 
 
+class Header(NamedTuple):
+    """How the elements of an array are written: numpy's type, struct's code for it, its size in bytes, its shape."""
+
+    numpy: str
+    order: str
+    code: str
+    size: int
+    shape: tuple[int, ...]
+
+
 def read_npz(path: str) -> dict[str, Array]:
     """The arrays of an .npz by name. Raises RunError where it is none, or holds what no engine takes."""
     try:
         with zipfile.ZipFile(path) as archive:
             files = {(file[:-4] if file.endswith(".npy") else file): file for file in archive.namelist()}
-            return {name: _array(path, name, archive.read(file)) for name, file in files.items()}
+            return {name: _array(path, name, archive.open(file)) for name, file in files.items()}
     except (OSError, zipfile.BadZipFile) as error:
         raise RunError(USAGE, f"can't read the inputs of {path}: {error}", "numpy.savez(PATH, x=x)") from error
 
 
-def _array(path: str, name: str, data: bytes) -> Array:
+def read_header(path: str, name: str, stream: IO[bytes]) -> Header:
+    """What stands before the elements of an array, from a stream that then stands at them. Raises RunError."""
     try:
-        if data[:6] != b"\x93NUMPY":
+        magic = stream.read(8)
+        if magic[:6] != b"\x93NUMPY":
             raise ValueError("it is no array")
-        long = data[6] >= 2
-        length = struct.unpack_from("<I" if long else "<H", data, 8)[0]
-        begin = 12 if long else 10
-        header = ast.literal_eval(data[begin : begin + length].decode("latin-1").strip())
-        order, code = header["descr"][0], _CODES[header["descr"][1:]]
+        length = struct.unpack("<I", stream.read(4)) if magic[6] >= 2 else struct.unpack("<H", stream.read(2))
+        header = ast.literal_eval(stream.read(length[0]).decode("latin-1").strip())
+        order, numpy = header["descr"][0], header["descr"][1:]
         shape = tuple(int(n) for n in header["shape"])
         if header["fortran_order"] and len(shape) > 1:
             raise ValueError("it is in Fortran order: numpy.ascontiguousarray(x)")
-        values = struct.unpack_from(
-            "{}{}{}".format(">" if order == ">" else "<", volume(shape), code), data, begin + length
-        )
+        return Header(numpy, order, _CODES[numpy], int(numpy[1:]), shape)
     except (KeyError, ValueError, TypeError, struct.error, SyntaxError, IndexError) as error:
         raise RunError(USAGE, f"can't read the array '{name}' of {path}: {error}") from error
-    return Array(shape, values)
+
+
+def _array(path: str, name: str, stream: IO[bytes]) -> Array:
+    with stream:
+        header = read_header(path, name, stream)
+        order = ">" if header.order == ">" else "<"
+        try:
+            values = struct.unpack_from(f"{order}{volume(header.shape)}{header.code}", stream.read())
+        except struct.error as error:
+            raise RunError(USAGE, f"can't read the array '{name}' of {path}: {error}") from error
+    return Array(header.shape, values)
 
 
 def volume(shape: Sequence[int]) -> int:
