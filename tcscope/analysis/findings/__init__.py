@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tcscope.analysis.findings import capture, int8, launching, reformats, shapes, units
+from tcscope.analysis.findings import activity, capture, int8, launching, reformats, shapes, units
 from tcscope.model import Finding, Level, Report
 
-_FAMILIES = (capture.find, units.find, int8.find, shapes.find, reformats.find, launching.find)
+_FAMILIES = (capture.find, units.find, int8.find, shapes.find, reformats.find, launching.find, activity.find)
 _ORDER = list(Level)
 
 

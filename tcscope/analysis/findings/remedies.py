@@ -28,6 +28,14 @@ REMEDIES = {
     "qdq-unfused": "if Q/DQ nodes were placed by hand, check NVIDIA's placement rules for Q/DQ layers",
     "qdq-unfused/shared": "quantize the other branch too (the skip connection into an Add), so that it runs in INT8",
     "launch-bound": "launch a CUDA graph (trtexec --useCudaGraph), or use a larger batch or fewer layers",
+    "claims-tensor-measures-none": "tcscope explain NAME  # why it is judged so; a rule of your own can correct it",
+    "claims-cuda-measures-tensor": "tcscope explain NAME  # why it is judged so; a rule of your own can correct it",
+    "samples-unexplained": "capture more runs, at a higher rate: nsys profile --gpu-metrics-frequency=20000",
+    "tensor-active-while-idle": "capture again with no other program on the GPU",
+    "tensor-cores-idle/grid": "give the kernel more blocks: a larger batch, smaller tiles, or split-K",
+    "tensor-cores-idle/tail": "fill the last wave: another batch size or tile makes the blocks a multiple of the SMs",
+    "tensor-cores-idle/memory": "it waits for memory: fuse it with its neighbours, or use a smaller element type",
+    "tensor-cores-idle/other": "its launch shape doesn't explain it: look into the kernel with ncu --set full",
     "launch-bound/graph": "CUDA graphs are in use: try a larger batch, or fewer and larger layers",
 }
 
