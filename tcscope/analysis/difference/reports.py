@@ -10,8 +10,8 @@ from pathlib import Path
 from tcscope.analysis.difference.causes import direction, kind_of, parts_of, verdict
 from tcscope.analysis.difference.findings import find
 from tcscope.analysis.difference.match import Match, match_kernels, match_layers
+from tcscope.analysis.difference.places import places
 from tcscope.analysis.difference.sides import Item, has_layers, kernel_items, layer_items, sums
-from tcscope.analysis.pipeline import analyze
 from tcscope.model import (
     Cause,
     CauseSum,
@@ -24,7 +24,6 @@ from tcscope.model import (
     Subject,
 )
 from tcscope.rulebook import RuleBook
-from tcscope.sources import open_source
 
 Source = str | Path | Report
 
@@ -50,7 +49,7 @@ def compare(
     if isinstance(base, Report) and isinstance(new, Report):
         return difference(base, new)
     book = RuleBook.load(rules)
-    return difference(*(_report(source, book, sm, range, device, skip) for source in (base, new)))
+    return difference(*(report_for(source, book, sm, range, device, skip) for source in (base, new)))
 
 
 def difference(base: Report, new: Report) -> Diff:
@@ -67,9 +66,12 @@ def difference(base: Report, new: Report) -> Diff:
             sides.append(layers)
         else:
             sides.append(kernel_items(report, count))
-    matches = match_layers(*sides) + match_kernels(*outside) if by_layer else match_kernels(*sides)
+    layers_matched = match_layers(*sides) if by_layer else []
+    ordered = places(layers_matched, *sides)
+    matches = [*layers_matched, *match_kernels(*(outside if by_layer else sides))]
     before, after = (sums(r, (*s, *o), c) for r, s, o, c in zip((base, new), sides, outside, counts, strict=True))
-    changes = sorted((_change(match, before.kernel_ns) for match in matches), key=_worst_first)
+    at = [*ordered, *[None] * (len(matches) - len(ordered))]
+    changes = sorted((_change(*pair, before.kernel_ns) for pair in zip(matches, at, strict=True)), key=_worst_first)
     found = Diff(
         base=_subject(base),
         new=_subject(new),
@@ -82,7 +84,7 @@ def difference(base: Report, new: Report) -> Diff:
     return replace(found, findings=find(found, base, new))
 
 
-def _report(
+def report_for(
     source: Source,
     book: RuleBook,
     sm: int | None,
@@ -91,6 +93,10 @@ def _report(
     skip: int,
 ) -> Report:
     """The report with its layers and inferences, of what runs in inferences alone where the trace has more."""
+    # two reports at hand, such as those of `check`, need no reader of traces
+    from tcscope.analysis.pipeline import analyze
+    from tcscope.sources import open_source
+
     if isinstance(source, Report):
         return source
     if Path(source).suffix == ".json":
@@ -114,14 +120,14 @@ def _inferences(report: Report) -> int | None:
     return report.iterations.count if report.iterations is not None and report.iterations.count > 0 else None
 
 
-def _change(match: Match, whole: int) -> Change:
+def _change(match: Match, place: int | None, whole: int) -> Change:
     parts = parts_of(match)
     base, new = _side(match.base), _side(match.new)
     delta = sum(part.ns for part in parts)
     named = match.base if len(match.base) == 1 and len(match.new) != 1 else match.new or match.base
     name = f"{named[0].op} kernels" if match.how == "op" else " | ".join(item.name for item in named)
     share = delta / whole if whole else 0.0
-    return Change(name, base, new, delta, parts[0].cause, kind_of(match), parts, match.how, share)
+    return Change(name, base, new, delta, parts[0].cause, kind_of(match), parts, match.how, share, place)
 
 
 def _side(items: Sequence[Item]) -> ChangeSide | None:
