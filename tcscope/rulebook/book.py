@@ -10,7 +10,7 @@ from tcscope import hardware
 from tcscope.data import rules_dir
 from tcscope.model import Verdict
 from tcscope.rulebook.load import load_rules, rule_files
-from tcscope.rulebook.normalize import canonical, short_name
+from tcscope.rulebook.normalize import LONGEST, canonical, short_name
 from tcscope.rulebook.rule import Rule
 from tcscope.rulebook.tokens import Meaning, TokenTables
 
@@ -74,7 +74,7 @@ class RuleBook:
 
     def cue(self, name: str) -> str:
         """The part of a name that tells most about its instructions; a cut name keeps it."""
-        return self.tokens.cue(name)
+        return self.tokens.cue(name[:LONGEST])
 
     def _by_name(self, name: str, sm: int | None, mangled: str) -> Verdict:
         possible: list[Verdict] = []
@@ -93,7 +93,10 @@ class RuleBook:
 
     def _matches(self, name: str, mangled: str) -> Iterable[tuple[Rule, Verdict]]:
         """The rules that match a name on some architecture, in order, each with its verdict."""
-        texts = {"demangled": canonical(name), "mangled": mangled or (name if name.startswith("_Z") else "")}
+        texts = {
+            "demangled": canonical(name),
+            "mangled": (mangled or (name if name.startswith("_Z") else ""))[:LONGEST],
+        }
         if self._needs_short:
             texts["short"] = short_name(name)
         for rule in self.rules:

@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from typing import Any
 
 try:  # Python 3.11 moved the parser; there is no public one
-    from re import _constants, _parser  # type: ignore[attr-defined]
+    from re import _constants as constants  # type: ignore[attr-defined]
+    from re import _parser as parser  # type: ignore[attr-defined]
 except ImportError:  # pragma: py310
-    import sre_constants as _constants
-    import sre_parse as _parser
+    import sre_constants as constants
+    import sre_parse as parser
+
+__all__ = ["constants", "parser", "required_literals"]
 
 _MAX_ALTERNATIVES = 24
 
@@ -23,7 +26,7 @@ def required_literals(pattern: re.Pattern[str]) -> tuple[str, ...]:
     if pattern.flags & re.IGNORECASE:
         return ()
     try:
-        return _best(_parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE))
+        return _best(parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE))
     except (re.error, RecursionError):
         return ()
 
@@ -33,7 +36,7 @@ def _best(items: Iterable[Any]) -> tuple[str, ...]:
     candidates: list[tuple[str, ...]] = []
     run = ""
     for op, argument in items:
-        if op is _constants.LITERAL:
+        if op is constants.LITERAL:
             run += chr(argument)
             continue
         if run:
@@ -49,13 +52,13 @@ def _best(items: Iterable[Any]) -> tuple[str, ...]:
 
 def _of_part(op: Any, argument: Any) -> tuple[str, ...]:
     """The any-of set of one part that is no plain literal."""
-    if op is _constants.SUBPATTERN:  # (group, flags added, flags removed, items); (?i:...) matches more than its text
+    if op is constants.SUBPATTERN:  # (group, flags added, flags removed, items); (?i:...) matches more than its text
         return () if argument[1] & re.IGNORECASE else _best(argument[-1])
-    if op in (_constants.MAX_REPEAT, _constants.MIN_REPEAT) and argument[0] >= 1:
+    if op in (constants.MAX_REPEAT, constants.MIN_REPEAT) and argument[0] >= 1:
         return _best(argument[2])
-    if op is _constants.ASSERT and argument[0] == 1:
+    if op is constants.ASSERT and argument[0] == 1:
         return _best(argument[1])
-    if op is _constants.BRANCH:
+    if op is constants.BRANCH:
         branches = [_best(branch) for branch in argument[1]]
         merged = tuple(dict.fromkeys(text for any_of in branches for text in any_of))
         return merged if all(branches) and len(merged) <= _MAX_ALTERNATIVES else ()

@@ -12,6 +12,7 @@ import yaml
 from tcscope.data import rules_dir
 from tcscope.errors import ConfigError, UsageError, did_you_mean
 from tcscope.model import Evidence, Unit
+from tcscope.rulebook.limited import LimitedPattern, compiled
 from tcscope.rulebook.literals import required_literals
 from tcscope.rulebook.rule import DEFAULT_TABLE, FIELD_WORDS, Choice, CounterExample, Example, Reference, Rule, W
 from tcscope.rulebook.tokens import SCHEMA as TOKENS_SCHEMA
@@ -19,7 +20,7 @@ from tcscope.rulebook.tokens import TABLE_WORDS, TokenTables, read_tokens
 from tcscope.rulebook.yamlfile import Fields, Problems, compose, scalar_int, scalar_text
 
 SCHEMA = "tcscope.rules/1"
-OTHER_SCHEMAS = ("tcscope.hardware/1", "tcscope.layer-types/1")
+OTHER_SCHEMAS = ("tcscope.hardware/1", "tcscope.layer-types/1", "tcscope.counters/1", "tcscope.instructions/1")
 AGAINST = ("demangled", "short", "mangled")
 
 _FILE_KEYS = ("schema", "about", "rules")
@@ -32,15 +33,20 @@ def rule_files(paths: Iterable[Path]) -> list[Path]:
     """The YAML files that rule paths mean: a folder's `*.yaml` in name order, or the file itself."""
     files: list[Path] = []
     for path in paths:
+        try:
+            path.stat()
+        except (OSError, ValueError) as error:  # the second: a zero byte in the name
+            hint = "give --rules a .yaml file, or a folder of them"
+            if isinstance(error, FileNotFoundError) or not isinstance(error, OSError):
+                raise UsageError(f"no such rule file: {path}", hint) from error
+            raise UsageError(f"can't read {path}: {error.strerror}", hint) from error
         if path.is_dir():
             found = sorted(path.glob("*.yaml"))
             if not found:
                 raise UsageError(f"no *.yaml file in {path}", "see `tcscope rules --help` for what a rule file holds")
             files += found
-        elif path.exists():
-            files.append(path)
         else:
-            raise UsageError(f"no such rule file: {path}", "give --rules a .yaml file, or a folder of them")
+            files.append(path)
     return files
 
 
@@ -53,8 +59,9 @@ def load_rules(files: Sequence[Path]) -> tuple[list[Rule], TokenTables]:
     tokens = TokenTables()
     readers: list[_RuleReader] = []
     complaints: list[Problems] = []
+    builtin = rules_dir()
     for path in files:
-        problems = Problems(_label(path))
+        problems = Problems(_label(path), trusted=path.parent == builtin)
         complaints.append(problems)
         root = compose(path, problems)
         schema = _schema_of(root)
@@ -121,6 +128,7 @@ class _RuleReader:
         sm_min, sm_max = self._sm(arch, "min"), self._sm(arch, "max")
         examples, near_misses = tuple(self._examples()), tuple(self._counter_examples())
         title = fields.text("title", required=True)
+        limited = self._limited(pattern)
         if pattern is None or len(self.problems.found) > count:
             return None
         return Rule(
@@ -128,6 +136,7 @@ class _RuleReader:
             title=title,
             against=against,
             pattern=pattern,
+            limited=limited,
             literals=required_literals(pattern),
             unit=unit or Unit.UNKNOWN,
             fields=choices,
@@ -155,10 +164,20 @@ class _RuleReader:
         if not source:
             return against, None
         try:
-            return against, re.compile(source)
+            return against, compiled(source)
         except re.error as error:
             self.problems.add(match.node_of("regex"), f"regex does not compile: {error}")
             return against, None
+
+    def _limited(self, pattern: re.Pattern[str] | None) -> LimitedPattern | None:
+        """The same regex under a time limit, for files that don't ship with tcscope."""
+        if pattern is None or self.problems.trusted:
+            return None
+        try:
+            return LimitedPattern(pattern.pattern, f"{self.problems.path}:{self.fields.node.start_mark.line + 1}")
+        except re.error as error:
+            self._complain("match", f"regex does not compile: {error}")
+            return None
 
     def _groups_in_use(self, pattern: re.Pattern[str] | None, choices: dict[str, tuple[Choice, ...]]) -> None:
         used = {choice.group for tried in choices.values() for choice in tried if isinstance(choice, Reference)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+LONGEST = 50_000  # characters of a name that are looked at: several times the longest ever met
 _CLONE = re.compile(r"(?: \[clone [^\]]*\])+$|\.kd$")
 _RETURN_TYPE = re.compile(r"^(?:void|std::enable_if<.*?>::type|enable_if<.*?>::type) ")
 _PAREN = re.compile(r"[()]")
@@ -23,20 +24,33 @@ _PREFIX = re.compile(
 )
 _SUFFIX = re.compile(r"(?:__?5x_(?:cudnn|cublas|cusparselt)|_cudnn(?:_infer|_train)?|_cublas|_cask_trt|_trt)$")
 _EXECUTE = re.compile(r"(?:_execute(?:_segment_k_(?:on|off))?_kernel(?:_kernel)?)$")
+_CAST = re.compile(r"\((?:unsigned |signed )?(?:bool|char|short|int|long|long long)\)")
+_QUALIFIER = re.compile(r"\b\w+::|\(anonymous namespace\)::")
 
 
 def canonical(name: str) -> str:
     """The canonical spelling of a demangled kernel name: no return type, parameter list, casts, wrappers or `const`."""
-    text = _CLONE.sub("", name.strip())
+    text = _CLONE.sub("", name[:LONGEST].strip())
     if "(" in text or "<" in text or " " in text:
         text = _unify_cpp(_without_parameters(_RETURN_TYPE.sub("", text)))
     text = _PREFIX.sub("", text)
     return _EXECUTE.sub("", _SUFFIX.sub("", text))
 
 
+def one_spelling(name: str) -> str:
+    """A demangled name in one spelling of C++, with its parameters: only what two demanglers differ by is dropped."""
+    return _unify_cpp(_RETURN_TYPE.sub("", _CLONE.sub("", name[:LONGEST].strip())))
+
+
+def simplified(name: str) -> str:
+    """The canonical spelling as ncu simplifies it in its tables: no namespaces, no casts, numbers for booleans."""
+    text = _CAST.sub("", canonical(name)).replace("true", "1").replace("false", "0")
+    return _QUALIFIER.sub("", text)
+
+
 def short_name(name: str) -> str:
     """The function's own identifier, as an exporter's `shortName` has it: no namespaces, no template arguments."""
-    text = _unify_cpp(_without_parameters(_RETURN_TYPE.sub("", _CLONE.sub("", name.strip()))))
+    text = _unify_cpp(_without_parameters(_RETURN_TYPE.sub("", _CLONE.sub("", name[:LONGEST].strip()))))
     return text.split("<", 1)[0].rsplit("::", 1)[-1]
 
 

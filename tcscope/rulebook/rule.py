@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tcscope.model import Accumulate, Dtype, Evidence, Op, Precision, Unit, Verdict, Word
+from tcscope.rulebook.limited import LimitedPattern
 from tcscope.rulebook.tokens import TokenTables
 
 FIELD_WORDS: dict[str, type[Word]] = {
@@ -70,6 +71,7 @@ class Rule:
     counter_examples: tuple[CounterExample, ...]
     path: str
     line: int
+    limited: LimitedPattern | None = None  # the same regex under a time limit, where the rule is a user's
 
     @property
     def has_arch(self) -> bool:
@@ -84,7 +86,7 @@ class Rule:
         """The rule's match in a name's spelling, if any."""
         if self.literals and not any(literal in text for literal in self.literals):
             return None
-        return self.pattern.search(text)
+        return (self.limited or self.pattern).search(text)
 
     def verdict(self, match: re.Match[str], tokens: TokenTables) -> Verdict:
         """What the rule says of a name it matched."""

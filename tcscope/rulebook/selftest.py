@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from tcscope.model import Verdict
+from tcscope.rulebook.ambiguity import is_ambiguous
 from tcscope.rulebook.book import RuleBook
 from tcscope.rulebook.rule import Example, Rule
 
 
 def failures(book: RuleBook) -> list[str]:
     """What the rules promise and don't keep, one `path:line: what, and why` each; empty: the set is sound."""
-    found: list[str] = []
+    found = [
+        f"{rule.path}:{rule.line}: the regex of '{rule.id}' can take exponential time: a repeat in it reads one text"
+        " in two ways, as (a+)+ does"
+        for rule in book.rules
+        if is_ambiguous(rule.pattern)
+    ]
+    if found:  # the examples might never end
+        return found
     for rule in book.rules:
         if not rule.examples:
             found.append(f"{rule.path}:{rule.line}: rule '{rule.id}' has no example of a name it claims")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import cache
 
 import yaml
 
 from tcscope.model import Accumulate, Dtype, Op, Precision, Word
+from tcscope.rulebook.limited import LimitedPattern, Pattern, compiled
 from tcscope.rulebook.yamlfile import Fields, Problems, scalar_text
 
 SCHEMA = "tcscope.tokens/1"
@@ -33,8 +33,8 @@ class TokenTables:
     """Tables from a token's text to a word, a glossary of (pattern, meaning) for people, and the cues of long names."""
 
     tables: dict[str, dict[str, Word]] = field(default_factory=dict)
-    glossary: list[tuple[str, str]] = field(default_factory=list)
-    cues: list[str] = field(default_factory=list)
+    glossary: list[tuple[Pattern, str]] = field(default_factory=list)
+    cues: list[Pattern] = field(default_factory=list)
 
     def look_up(self, table: str, token: str) -> Word | None:
         """The word a token stands for in a table; None where the table doesn't have it."""
@@ -49,14 +49,14 @@ class TokenTables:
 
     def cue(self, name: str) -> str:
         """The part of a name that tells most about its instructions, to be kept when the name is cut; or nothing."""
-        matches = (_compiled(source).search(name) for source in self.cues)
+        matches = (pattern.search(name) for pattern in self.cues)
         return next((match.group() for match in matches if match), "")
 
     def decode(self, name: str) -> list[Meaning]:
         """The tokens of a name that the glossary knows, in the order in which they stand in it."""
         found: dict[tuple[int, int], Meaning] = {}
-        for source, means in self.glossary:
-            for match in _compiled(source).finditer(name):
+        for pattern, means in self.glossary:
+            for match in pattern.finditer(name):
                 found.setdefault(match.span(), Meaning(match.group(), match.expand(means)))
         return [found[span] for span in sorted(found)]
 
@@ -71,20 +71,36 @@ def read_tokens(root: yaml.MappingNode, problems: Problems) -> TokenTables:
             tokens.tables[key.value] = _read_table(key, node, problems)
     for entry in fields.mappings("glossary", ("token", "means")):
         source, means = entry.text("token", required=True), entry.text("means", required=True)
-        if _is_regex(entry.node, source, problems):
-            tokens.glossary.append((source, means))
+        pattern = _pattern(entry.node, source, problems)
+        if pattern is not None and _expands(entry.node, pattern, means, problems):
+            tokens.glossary.append((pattern, means))
     for node in fields.items("cues"):
         source = scalar_text(node, problems, "cues")
-        if _is_regex(node, source, problems):
-            tokens.cues.append(source)
+        pattern = _pattern(node, source, problems)
+        if pattern is not None:
+            tokens.cues.append(pattern)
     return tokens
 
 
-def _is_regex(node: yaml.Node, source: str, problems: Problems) -> bool:
+def _pattern(node: yaml.Node, source: str, problems: Problems) -> Pattern | None:
+    """The regex of a token, under a time limit in a user's file; None after a complaint."""
     try:
-        re.compile(source)
+        pattern = compiled(source)
+        return pattern if problems.trusted else LimitedPattern(source, f"{problems.path}:{node.start_mark.line + 1}")
     except re.error as error:
         problems.add(node, f"token is no regex: {error}")
+        return None
+
+
+def _expands(node: yaml.Node, pattern: Pattern, means: str, problems: Problems) -> bool:
+    """Whether a meaning refers to groups that its regex has."""
+    if "\\" not in means:
+        return True
+    source = pattern.source if isinstance(pattern, LimitedPattern) else pattern.pattern
+    try:
+        re.compile(f"(?:{source})|").sub(means, "")
+    except (re.error, IndexError) as error:
+        problems.add(node, f"'means:' does not fit its token: {error}")
         return False
     return True
 
@@ -107,8 +123,3 @@ def _read_table(key: yaml.Node, node: yaml.Node, problems: Problems) -> dict[str
             except ValueError:
                 problems.add(word_node, f"'{word}' is no {kind.__name__.lower()}: {', '.join(kind)}")
     return table
-
-
-@cache
-def _compiled(source: str) -> re.Pattern[str]:
-    return re.compile(source)

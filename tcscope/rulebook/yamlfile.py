@@ -6,23 +6,28 @@ are all still visible there.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
+from tcscope.data import rules_dir
 from tcscope.errors import UsageError, did_you_mean
 
+_MOST_BYTES = 10_000_000  # the built-in rules have 0.2
+_MOST_LEVELS = 100  # the C parser takes each on its own stack, which it overruns in silence
 _LOADER: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(slots=True)
 class Problems:
-    """The complaints about one file, each `path:line: what`."""
+    """The complaints about one file, each `path:line: what`. A `trusted` file ships with tcscope."""
 
     path: str
     found: list[str] = field(default_factory=list)
+    trusted: bool = False
 
     def add(self, node: yaml.Node | None, what: str) -> None:
         """Complain about what stands at `node`."""
@@ -33,7 +38,17 @@ class Problems:
 def compose(path: Path, problems: Problems) -> yaml.MappingNode | None:
     """The root mapping of a YAML file; None after complaining that it isn't one."""
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):
+            raise UsageError(f"can't read {path}: it is no plain file", "give a .yaml file, or a folder of them")
+        if state.st_size > _MOST_BYTES:
+            problems.found.append(f"{path}:1: is larger than {_MOST_BYTES // 1_000_000} MB")
+            return None
+        text = path.read_text(encoding="utf-8")
+        if path.parent != rules_dir() and _is_deep(text):
+            problems.found.append(f"{path}:1: is nested more than {_MOST_LEVELS} levels deep")
+            return None
+        root = yaml.compose(text, Loader=_LOADER)
     except OSError as error:
         raise UsageError(f"can't read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -50,6 +65,19 @@ def compose(path: Path, problems: Problems) -> yaml.MappingNode | None:
         problems.add(root, "a mapping is expected at the top (schema:, about:, ...)")
         return None
     return root
+
+
+def _is_deep(text: str) -> bool:
+    """Whether the text is nested deeper than it may; told from its events, which take no stack."""
+    level = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            level += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            level -= 1
+        if level > _MOST_LEVELS:
+            return True
+    return False
 
 
 class Fields:

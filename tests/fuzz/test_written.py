@@ -1,0 +1,168 @@
+"""What writes a file from a broken trace: it is written whole, or nothing is left behind."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fuzz.hold import effort, held
+from tests.fuzz.test_sqlite import CELLS, COLUMNS, SCHEMA_CHANGES, SPOKEN, loose, whole
+from tests.support.traces import TraceBuilder
+
+WRITERS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("slim", ("slim.sqlite",)),
+    ("slim", ("slim.sqlite", "--range", "r", "--keep", "1")),
+    ("slim", ("slim.sqlite", "--short-paths")),
+    ("timeline", ("t.perfetto",)),
+    ("timeline", ("t.json",)),
+    ("timeline", ("t.pftrace.gz", "--range", "r")),
+)
+writers = st.sampled_from(WRITERS)
+INVALID = b"\xff\xfe\x80"  # no UTF-8, and yet a text to SQLite
+
+
+def written(path: Path, writer: tuple[str, tuple[str, ...]]) -> None:
+    """Write from the trace into an empty folder, and see what is in there; the copy of a trace is a trace."""
+    command, (name, *options) = writer
+    folder = path.parent / "out"
+    folder.mkdir()
+    said = held(command, path, "-o", folder / name, *options, folder=path.parent)
+    left = [file.name for file in folder.iterdir()]
+    assert left == ([name] if said.code == 0 else [])
+    if command == "slim" and said.code == 0:
+        assert held("info", folder / name, folder=folder).code == 0
+        with closing(sqlite3.connect(folder / name)) as db:
+            assert db.execute("pragma integrity_check").fetchone() == ("ok",)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return whole().write(tmp_path_factory.mktemp("whole") / "t.sqlite").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def untyped(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = whole().write(tmp_path_factory.mktemp("untyped") / "t.sqlite")
+    loose(path)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: " ".join((writer[0], *writer[1])))
+def test_a_sound_trace(file: bytes, writer: tuple[str, tuple[str, ...]], tmp_path: Path) -> None:
+    (tmp_path / "t.sqlite").write_bytes(file)
+    written(tmp_path / "t.sqlite", writer)
+    assert list((tmp_path / "out").iterdir())
+
+
+@effort(40)
+@given(writer=writers, data=st.data())
+def test_bytes_flipped_and_cut(
+    file: bytes, writer: tuple[str, tuple[str, ...]], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    damaged = bytearray(file)
+    for _ in range(data.draw(st.integers(1, 6))):
+        at = data.draw(st.one_of(st.integers(0, 110), st.integers(0, max(len(damaged) - 1, 0))))
+        kind = data.draw(st.sampled_from(["flip", "noise", "cut", "out"]))
+        if kind == "flip" and at < len(damaged):
+            damaged[at] ^= 1 << data.draw(st.integers(0, 7))
+        elif kind == "noise":
+            damaged[at : at + 8] = data.draw(st.binary(min_size=8, max_size=8))
+        elif kind == "cut":
+            del damaged[at:]
+        else:
+            del damaged[at : at + data.draw(st.integers(1, 5000))]
+    path = tmp_path_factory.mktemp("bytes") / "t.sqlite"
+    path.write_bytes(damaged)
+    written(path, writer)
+
+
+@effort(50)
+@given(
+    writer=writers,
+    changes=st.lists(st.tuples(st.sampled_from(COLUMNS), st.one_of(CELLS, SPOKEN)), min_size=1, max_size=4),
+    data=st.data(),
+)
+def test_anything_in_any_column(
+    untyped: bytes,
+    writer: tuple[str, tuple[str, ...]],
+    changes: list[tuple[tuple[str, str], Any]],
+    data: st.DataObject,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    path = tmp_path_factory.mktemp("cells") / "t.sqlite"
+    path.write_bytes(untyped)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("pragma synchronous = off")
+        for (table, column), value in changes:
+            if column not in [row[1] for row in db.execute(f"pragma table_info({table})")]:
+                continue
+            where = data.draw(st.sampled_from(["1", "rowid % 2 = 0"]))
+            cell = data.draw(st.sampled_from(["?", "?", "cast(? as text)"]))
+            db.execute(f'update {table} set "{column}" = {cell} where {where}', (value,))
+        db.commit()
+    written(path, writer)
+
+
+@effort(40)
+@given(
+    writer=writers,
+    changes=st.lists(st.tuples(st.sampled_from(SCHEMA_CHANGES), st.sampled_from(COLUMNS)), min_size=1, max_size=3),
+)
+def test_a_schema_of_another_kind(
+    file: bytes,
+    writer: tuple[str, tuple[str, ...]],
+    changes: list[tuple[str, tuple[str, str]]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    path = tmp_path_factory.mktemp("schema") / "t.sqlite"
+    path.write_bytes(file)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("pragma synchronous = off")
+        for change, (table, column) in changes:
+            for statement in change.format(table=table, column=column).split("; "):
+                try:
+                    db.execute(statement)
+                except sqlite3.Error:  # what an earlier change took away
+                    break
+    written(path, writer)
+
+
+TEXTS = (
+    ("StringIds", "value"),
+    ("NVTX_EVENTS", "text"),
+    ("META_DATA_CAPTURE", "name"),
+    ("META_DATA_CAPTURE", "value"),
+    ("TARGET_INFO_SYSTEM_ENV", "name"),
+    ("TARGET_INFO_GPU_METRICS", "metricName"),
+    ("TARGET_INFO_GPU", "name"),
+)
+
+
+@pytest.mark.parametrize("place", TEXTS, ids=".".join)
+@pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: " ".join((writer[0], *writer[1])))
+def test_texts_that_are_no_utf_8(
+    place: tuple[str, str], writer: tuple[str, tuple[str, ...]], untyped: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.sqlite"
+    path.write_bytes(untyped)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"update {place[0]} set {place[1]} = cast(? || {place[1]} as text)", (INVALID,))
+        db.commit()
+    written(path, writer)
+
+
+@effort(15)
+@given(writer=writers, names=st.lists(SPOKEN, min_size=2, max_size=4))
+def test_names_of_any_text(
+    writer: tuple[str, tuple[str, ...]], names: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    builder = TraceBuilder().gpu(name="GPU \x1b[2J").nvtx("r", 0, 900).nvtx(names[0], 5, 800, registered=True)
+    for number, name in enumerate(names):
+        builder.launch(name, 100 * number + 50, 100 * number + 70, call=(100 * number + 10, 100 * number + 20))
+    written(builder.write(tmp_path_factory.mktemp("names") / "t.sqlite"), writer)
