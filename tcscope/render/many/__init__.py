@@ -1,0 +1,1 @@
+"""One module for each output of many traces side by side."""
