@@ -1,0 +1,27 @@
+"""ONNX Runtime's sessions, the same on every machine: one thread each, on the CPU, nothing printed."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import onnx
+
+_QUIET = 4  # fatal alone: errors are raised as well
+
+
+def session(model: onnx.ModelProto) -> Any:
+    """A session that runs `model`. One thread each: the numbers don't depend on `--jobs`, and jobs run side by side."""
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(_QUIET)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = _QUIET
+    options.add_session_config_entry("session.disable_quant_qdq", "1")  # Q/DQ as they stand, not as integer kernels
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
