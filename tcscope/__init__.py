@@ -22,6 +22,7 @@ _HOMES = {
     "RuleBook": "tcscope.rulebook",
     "TcscopeError": "tcscope.errors",
 }
+_SHOWN = {"notebook": "tcscope.render.html.notebook", "figure": "tcscope.render.figure"}
 
 
 def __getattr__(name: str) -> Any:
@@ -31,3 +32,10 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     return getattr(import_module(_HOMES[name]), name)
+
+
+def shown_as(form: str, report: Report) -> Any:
+    """A report as `notebook` (HTML) or `figure` (matplotlib), for its methods: its own room knows no renderer."""
+    from importlib import import_module
+
+    return import_module(_SHOWN[form]).show(report)

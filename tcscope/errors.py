@@ -36,6 +36,14 @@ class TraceError(TcscopeError):
     exit_code = 3
 
 
+class UnanswerableError(TraceError):
+    """The trace can't answer some of what was asked; `problems` holds a sentence for each. Exit code 3."""
+
+    def __init__(self, problems: Iterable[str], hint: str = "") -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems), hint)
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`, did you mean 'X'?` for the known word nearest to `word`, or nothing."""
     near = difflib.get_close_matches(word, list(known), n=1)

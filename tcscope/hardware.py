@@ -114,6 +114,15 @@ def capabilities() -> tuple[int, ...]:
     return tuple(_table().gpus)
 
 
+def packed_cycles(sm: int | None) -> float:
+    """For how many cycles an instruction of packed FP16 arithmetic may hold what the metric Tensor Active counts.
+
+    0 where it runs elsewhere. Where nobody knows it is as many as anywhere.
+    """
+    table = _table().packed_cycles
+    return table.get(sm, max(table.values())) if sm is not None else max(table.values())
+
+
 @dataclass(frozen=True, slots=True)
 class _Exception:
     """GPUs that lack the Tensor Cores of their capability."""
@@ -131,6 +140,7 @@ class _Table:
     gpus: dict[int, Gpu]
     without_tensor_cores: tuple[_Exception, ...]
     sm_of_words: dict[tuple[str, ...], int]
+    packed_cycles: dict[int, float]
 
 
 @cache
@@ -154,7 +164,8 @@ def _table() -> _Table:
         _Exception(row["sm"], frozenset(row["chips"]), re.compile("|".join(row["names"]), re.IGNORECASE))
         for row in raw["without_tensor_cores"]
     )
-    return _Table(gpus, exceptions, sm_of_words)
+    cycles = {sm: row["packed_cycles"] for row in raw["tensor_active"] for sm in row["sm"]}
+    return _Table(gpus, exceptions, sm_of_words, cycles)
 
 
 def load_yaml() -> Any:

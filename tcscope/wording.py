@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import re
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# Control characters, what turns or hides text (marks of direction, blanks without width), and halves of characters.
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+
+_BEYOND_ASCII = re.compile(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")  # the rest json escapes itself
 
 
 def duration(ns: float) -> str:
@@ -27,6 +32,16 @@ def count(number: int, noun: str) -> str:
     """`1 launch`, `840 launches`."""
     plural = f"{noun}es" if noun.endswith("ch") else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"
+
+
+def json_text(text: str) -> str:
+    """JSON text in which characters that steer a terminal are escaped: the same value, and safe to print."""
+    return _BEYOND_ASCII.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+
+
+def unsteered(text: str) -> str:
+    """Lines of text, tabs and ends of lines kept, in which nothing else can steer a terminal."""
+    return "\n".join("\t".join(map(plain, line.split("\t"))) for line in text.split("\n"))
 
 
 def plain(name: str) -> str:

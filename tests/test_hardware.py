@@ -81,7 +81,7 @@ class TestFile:
     def test_says_what_it_is(self) -> None:
         assert RAW["schema"] == "tcscope.hardware/1"
         assert RAW["about"]
-        assert set(RAW) == {"schema", "about", "capabilities", "without_tensor_cores"}
+        assert set(RAW) == {"schema", "about", "capabilities", "without_tensor_cores", "tensor_active"}
 
     def test_repeats_no_key(self) -> None:
         text = (data.rules_dir() / hardware.HARDWARE_FILE).read_text(encoding="utf-8")

@@ -54,7 +54,7 @@ def keep_fp16(report: Report) -> Advice:
     keep = tuple(sorted(_kept(report), key=lambda kept: -kept.ns))
     nodes = tuple(dict.fromkeys(node for kept in keep for node in kept.nodes))
     others = [node for layer in network_layers(report) for node in network_nodes(layer) if node not in nodes]
-    patterns = {node: _pattern(node, others) for node in nodes}
+    patterns = {node: layer_pattern(node, others) for node in nodes}
     named = [pattern for pattern in dict.fromkeys(patterns.values()) if pattern]
     arguments = ""
     if named:
@@ -124,7 +124,7 @@ def _unwrapped(name: str) -> Iterator[str]:
     yield from _unwrapped(inner[begun:])
 
 
-def _pattern(node: str, others: Iterable[str]) -> str:
+def layer_pattern(node: str, others: Iterable[str]) -> str:
     """A name as `--layerPrecisions` reads it; empty where it can't be told from those of other layers.
 
     trtexec (sampleOptions.cpp) splits at commas, drops single quotes and knows no escape; all before the last colon is

@@ -65,10 +65,14 @@ def coverage(path: str | Path, book: RuleBook, sm: int | None = None) -> Coverag
     """
     path = Path(path)
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise UsageError(f"{path} is a pipe or a device, not a file", "give - to read names from standard input")
         with path.open("rb") as file:
             head = file.read(512).lstrip()
     except OSError as error:
         raise UsageError(f"can't read {path}: {error.strerror}", _EXPECTED) from error
+    except ValueError as error:  # a zero byte in the name
+        raise UsageError(f"no such file: {path}", _EXPECTED) from error
     if head.startswith(_SOURCES) or path.suffix in _SOURCE_SUFFIXES:
         return of_report(analyze(path, sm, book=book))
     if b"\x00" in head:

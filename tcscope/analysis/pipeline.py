@@ -11,6 +11,7 @@ from tcscope.analysis.findings import find, in_order
 from tcscope.analysis.grouping import DEFAULT_BY, checked, group
 from tcscope.analysis.join.layers import differences
 from tcscope.analysis.ledger.entries import ledger
+from tcscope.analysis.sass import MachineCode, load
 from tcscope.analysis.summarize import summarize
 from tcscope.errors import UsageError
 from tcscope.model import Finding, RangeLevel, Report, Selection
@@ -31,6 +32,7 @@ def analyze(
     level: RangeLevel | None = None,
     layers: str | Path | None = None,
     profile: str | Path | None = None,
+    sass: Sequence[str | Path] = (),
     rules: Iterable[str | Path] = (),
     book: RuleBook | None = None,
 ) -> Report:
@@ -41,8 +43,9 @@ def analyze(
     (without one: the first launches). `stats` adds medians and busy time in a second pass. `by` names the dimensions of
     `Report.groups`; `layer` or `range` among them attributes launches to TensorRT's layers or to NVTX ranges, and
     `level` does it in any case. `layers` is a layer file of trtexec, which describes the layers of the trace and joins
-    to them what CUDA graphs hide; without a trace (`path` None), `profile` gives the layers' times. `rules` are rule
-    files that come before the built-in ones; `book` is a rulebook already loaded.
+    to them what CUDA graphs hide; without a trace (`path` None), `profile` gives the layers' times. `sass` are
+    binaries, or saved answers of `tcscope sass`, whose machine code outranks the rules for the kernels in it. `rules`
+    are rule files that come before the built-in ones; `book` is a rulebook already loaded.
 
     Raises UsageError, ConfigError (a rule file is wrong), and TraceError where the trace can't answer.
     """
@@ -54,6 +57,10 @@ def analyze(
         raise UsageError("--layers describes layers, not ranges", "--by layer, or leave out --layers")
     source = _opened(path, sm, layers, profile)
     if not isinstance(source, NsysTrace):
+        if sass:
+            raise UsageError(
+                f"--sass judges the kernels of a trace, and {path or layers} has none to judge", "give the trace itself"
+            )
         if selection != Selection() or stats or (sm is not None and isinstance(source, Report)):
             raise _no_selection(path or layers, source)
         if isinstance(source, Report):
@@ -62,13 +69,15 @@ def analyze(
     if not isinstance(source, NsysTrace):
         return finished(report_of_pair(source, book), by, gaps(source))
     try:
+        proof = MachineCode(load(sass)) if sass else None
         if layers is None:
-            report = summarize(source, book, selection, stats=stats, level=level)
+            report = summarize(source, book, selection, stats=stats, level=level, proof=proof)
             if "layer" in by and not report.layers and report.layering is not None:
                 raise source.why_no_layers(report.layering.graph_ns, report.layering.unplaced_ns)
             return finished(report, by)
         engine = read_layers(Path(layers))
-        report = summarize(source, book, selection, stats=stats, level=level or RangeLevel(), engine=engine)
+        level = level or RangeLevel()
+        report = summarize(source, book, selection, stats=stats, level=level, engine=engine, proof=proof)
         return finished(report, by, differences(report, engine, Path(layers).name))
     finally:
         source.close()

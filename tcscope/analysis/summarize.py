@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from tcscope.analysis.join.layers import by_tactic, described
-from tcscope.analysis.judge import Judge
+from tcscope.analysis.judge import Judge, Proof
 from tcscope.analysis.layers import layers_of
 from tcscope.model import (
     Attribution,
@@ -31,6 +32,9 @@ from tcscope.model import (
 from tcscope.rulebook import RuleBook
 from tcscope.sources.nsys import NsysTrace
 
+if TYPE_CHECKING:
+    from tcscope.analysis.activity.measure import Activity
+
 Judged = dict[tuple[str, Verdict], list[Launches]]
 
 
@@ -42,11 +46,12 @@ def summarize(
     stats: bool = False,
     level: RangeLevel | None = None,
     engine: Sequence[Layer] = (),
+    proof: Proof | None = None,
 ) -> Report:
     """The report of the selected launches, without findings.
 
     `stats` adds medians and busy time in a second pass, `level` layers and inferences; `engine` holds what TensorRT's
-    layer file says of the layers.
+    layer file says of the layers. `proof` outranks the rules.
     """
     if engine and level is not None:
         level = replace(level, sequences=True)
@@ -54,7 +59,8 @@ def summarize(
     selected = trace.select(selection)
     used = {launches.device for launches in selected.launches}
     devices = tuple(trace.devices.device(index) for index in sorted(used | {g.device for g in selected.graphs}))
-    judge = Judge(book, devices, trace.mangled_names() if book.needs_mangled else {})
+    judge = Judge(book, devices, trace.mangled_names() if book.needs_mangled or proof else {}, proof)
+    activity = _activity(trace, judge, devices)
     judged = _by_verdict(selected.launches, judge)
     info = replace(
         trace.info(),
@@ -64,10 +70,28 @@ def summarize(
     )
     totals = _totals(selected, trace.busy_ns(selection) if stats else None)
     report = assemble(info, judged, book, totals, _medians(trace, selection, judged) if stats else {})
-    if attributed is None or level is None:
-        return replace(report, iterations=iterations)
-    layers, layering = _layered(attributed, level, engine, judge)
-    return replace(report, layers=layers, layering=layering, iterations=iterations)
+    report = replace(report, iterations=iterations)
+    if attributed is not None and level is not None:
+        layers, layering = _layered(attributed, level, engine, judge)
+        report = replace(report, layers=layers, layering=layering)
+    if activity is None:
+        return report
+    from tcscope.analysis.activity.report import with_measured
+
+    return with_measured(report, activity, trace)
+
+
+def _activity(trace: NsysTrace, judge: Judge, devices: Sequence[Device]) -> Activity | None:
+    """What sampled GPU metrics tell of all kernels; those whose names told nothing are judged by it from here on."""
+    if not trace.has_metrics:
+        return None
+    from tcscope.analysis.activity.measure import measure
+    from tcscope.analysis.activity.sampled import sampled_verdicts
+
+    activity = measure(trace)
+    if activity is not None:
+        judge.settle(sampled_verdicts(activity, judge, devices))
+    return activity
 
 
 def assemble(

@@ -9,11 +9,48 @@ import traceback
 from collections.abc import Sequence
 
 from tcscope import __version__
-from tcscope.cli import analyze, diff, explain, info, profile, rules
+from tcscope.cli import (
+    advise,
+    analyze,
+    check,
+    compare_precisions,
+    cut,
+    diff,
+    explain,
+    history,
+    info,
+    profile,
+    rules,
+    sass,
+    sensitivity,
+    slim,
+    timeline,
+    verify,
+)
+from tcscope.cli.complaint import complain
 from tcscope.cli.options import Parser, split_program
-from tcscope.errors import ConfigError, TcscopeError
+from tcscope.cli.reading import reading_shown
+from tcscope.errors import TcscopeError
+from tcscope.wording import plain
 
-COMMANDS = (analyze, profile, diff, explain, info, rules)
+COMMANDS = (
+    analyze,
+    profile,
+    compare_precisions,
+    diff,
+    check,
+    history,
+    explain,
+    info,
+    sass,
+    sensitivity,
+    advise,
+    cut,
+    verify,
+    rules,
+    slim,
+    timeline,
+)
 EPILOG = """\
 exit codes: 0 ok; 1 a gate or rule test failed; 2 usage or configuration;
             3 the trace can't answer
@@ -45,7 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command is None:
             parser().print_help()
             return 0
-        code = int(args.run(args))
+        with reading_shown():
+            code = int(args.run(args))
         sys.stdout.flush()
         return code
     except SystemExit as stop:  # argparse: --help, --version (0) or a usage error (2)
@@ -59,18 +97,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TcscopeError as error:
         if debug:
             traceback.print_exc()
-        _complain(error)
+        complain(error)
         return error.exit_code
+    except MemoryError:
+        print("error: there is not enough memory for this input", file=sys.stderr)
+        print("  hint: tcscope info TRACE  # says how large it is", file=sys.stderr)
+        return 2
     except Exception as error:
         if debug:
             traceback.print_exc()
-        print(f"error: tcscope itself failed: {type(error).__name__}: {error}", file=sys.stderr)
+        print(f"error: tcscope itself failed: {type(error).__name__}: {plain(str(error))}", file=sys.stderr)
         print("  hint: run the same command with -vv and report what it prints", file=sys.stderr)
         return 2
-
-
-def _complain(error: TcscopeError) -> None:
-    for line in error.problems if isinstance(error, ConfigError) else (error.message,):
-        print(f"error: {line}", file=sys.stderr)
-    if error.hint:
-        print(f"  hint: {error.hint}", file=sys.stderr)

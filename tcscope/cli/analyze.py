@@ -1,7 +1,7 @@
 """Say how much of a trace's GPU time ran on Tensor Cores, at which precision, and which kernels did not.
 
 TRACE is an nsys SQLite export, a .nsys-rep, a report saved with -o report.json, or layers.json of trtexec beside its
-profile.json (LAYERS.json:PROFILE.json names both).
+profile.json (LAYERS.json:PROFILE.json names both). Several are shown side by side: ranks, nodes, repeated runs.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from tcscope.cli.many import add_many, run_many, wants_many
 from tcscope.cli.options import Commands, add_rules, add_selection, add_sm, command, count_from_0
 from tcscope.cli.output import add_output, form_of, put_report
 from tcscope.cli.views import add_views, show, wants_layers
@@ -22,7 +23,10 @@ def add_to(commands: Commands) -> None:
     parser = command(
         commands, "analyze", __doc__, "tcscope analyze trace.sqlite --range inference --skip 5 -o report.json"
     )
-    parser.add_argument("trace", metavar="TRACE", nargs="?", help="the trace, a saved report, or trtexec's layers.json")
+    parser.add_argument(
+        "traces", metavar="TRACE", nargs="*", help="the trace, a saved report, or trtexec's layers.json; or several"
+    )
+    add_many(parser.add_argument_group("several traces"))
     engine = parser.add_argument_group("what trtexec says of the engine")
     engine.add_argument(
         "--layers", metavar="FILE", help="--exportLayerInfo: types, tactics and formats of the trace's layers"
@@ -32,6 +36,13 @@ def add_to(commands: Commands) -> None:
     how = parser.add_argument_group("how they are judged")
     add_sm(how, ", where the trace doesn't know its GPU")
     add_rules(how)
+    how.add_argument(
+        "--sass",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="binaries, Triton's cache or a saved `tcscope sass`: their machine code outranks the rules",
+    )
     out = parser.add_argument_group("what is shown")
     out.add_argument(
         "--by",
@@ -56,7 +67,9 @@ def add_to(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Analyze one trace and show the report."""
+    """Analyze one trace and show the report, or several side by side."""
+    if wants_many(args):
+        return run_many(args)
     from tcscope.analysis.grouping import DEFAULT_BY
     from tcscope.analysis.pipeline import analyze
     from tcscope.hardware import parse_sm
@@ -65,16 +78,17 @@ def run(args: argparse.Namespace) -> int:
     form = form_of(args)
     by = [name.strip() for name in args.by.split(",")] if args.by else DEFAULT_BY
     report = analyze(
-        args.trace,
+        args.traces[0] if args.traces else None,
         parse_sm(args.sm) if args.sm is not None else None,
         args.range,
         device=args.device,
         skip=args.skip,
         stats=args.stats,
         by=by,
-        level=RangeLevel(layers=False, depth=args.range_depth) if "range" in by else wants_layers(args),
+        level=RangeLevel(layers=False, depth=args.range_depth) if "range" in by else wants_layers(args, form),
         layers=args.layers,
         profile=args.profile,
+        sass=args.sass,
         rules=args.rules,
     )
     if show(report, args):

@@ -68,6 +68,10 @@ def _rendered(diff: Diff, form: str, args: argparse.Namespace) -> str:
         from tcscope.render.diff.comma import layers_csv
 
         return layers_csv(diff)
+    if form == "html":
+        from tcscope.render.html.diff import as_html
+
+        return as_html(diff)
     if form == "md":
         from tcscope.render.diff.markdown import as_markdown
 

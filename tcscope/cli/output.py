@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tcscope.errors import UsageError
+from tcscope.wording import unsteered
 
 if TYPE_CHECKING:
     from tcscope.model import Report
 
-SUFFIXES = {".json": "json", ".csv": "csv", ".md": "md", ".txt": "table"}
-FORMATS = ("table", "json", "csv", "md")
+SUFFIXES = {".json": "json", ".csv": "csv", ".md": "md", ".txt": "table", ".html": "html"}
+FORMATS = ("table", "json", "csv", "md", "html")
 
 
 def add_output(parser: argparse._ActionsContainer) -> None:
     """`--format` and `-o FILE`."""
     parser.add_argument("--format", choices=FORMATS, help="default: what the suffix of -o says, else table")
     parser.add_argument(
-        "-o", "--output", metavar="FILE", type=Path, help="write FILE (.json .csv .md .txt) instead of the screen"
+        "-o", "--output", metavar="FILE", type=Path, help="write FILE (.json .csv .md .txt .html) instead of the screen"
     )
 
 
@@ -40,7 +41,8 @@ def form_of(args: argparse.Namespace) -> str:
 def put(rendered: str, output: Path | None) -> None:
     """Write the answer to the screen, or to the file and say so."""
     if output is None:
-        sys.stdout.write(rendered)
+        # data goes into a pipe as it is; to a screen nothing that would steer it
+        sys.stdout.write(unsteered(rendered) if sys.stdout.isatty() else rendered)
         return
     try:
         output.write_text(rendered, encoding="utf-8")
@@ -66,6 +68,10 @@ def put_report(
         from tcscope.render import comma
 
         put(comma.groups_csv(report) if grouped else comma.kernels_csv(report), output)
+    elif form == "html":
+        from tcscope.render.html.report import as_html
+
+        put(as_html(report), output)
     else:
         from tcscope.render.markdown import as_markdown
 

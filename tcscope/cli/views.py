@@ -24,11 +24,11 @@ def add_views(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def wants_layers(args: argparse.Namespace) -> RangeLevel | None:
-    """The layers and inferences of the trace, which all these views but that of the kernels speak of."""
+def wants_layers(args: argparse.Namespace, form: str) -> RangeLevel | None:
+    """The layers and inferences of the trace, which a page shows and all these views but that of the kernels."""
     from tcscope.model import RangeLevel
 
-    return RangeLevel() if args.keep_fp16 or args.view not in (None, "kernels") else None
+    return RangeLevel() if form == "html" or args.keep_fp16 or args.view not in (None, "kernels") else None
 
 
 def show(report: Report, args: argparse.Namespace) -> bool:
@@ -38,8 +38,9 @@ def show(report: Report, args: argparse.Namespace) -> bool:
     if args.view and args.keep_fp16:
         raise UsageError("--view and --keep-fp16 are two answers", "ask for one")
     form = form_of(args)
-    if form == "json":
-        raise UsageError("a view is no JSON: the report itself is", "leave out --view and --keep-fp16")
+    if form in ("json", "html"):
+        what = "JSON" if form == "json" else "HTML page"
+        raise UsageError(f"a view is no {what}: the report itself is", "leave out --view and --keep-fp16")
     if args.keep_fp16:
         from tcscope.analysis.advice import keep_fp16
         from tcscope.render import advice

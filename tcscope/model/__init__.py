@@ -1,5 +1,19 @@
 """The words of tcscope and the frozen dataclasses that travel between its rooms."""
 
+from tcscope.model.check import (
+    CHECK_SCHEMA,
+    Amount,
+    Check,
+    Clause,
+    Condition,
+    Counts,
+    Measure,
+    Moved,
+    Outcome,
+    Ran,
+    Scope,
+    Spot,
+)
 from tcscope.model.diff import (
     DIFF_SCHEMA,
     Cause,
@@ -14,7 +28,7 @@ from tcscope.model.diff import (
     Sums,
 )
 from tcscope.model.layers import Layer, Layering, LayerKernel, Tensor
-from tcscope.model.measured import Estimate, Measured, Measurement
+from tcscope.model.measured import Estimate, Measured, Measurement, Shape
 from tcscope.model.reformat import Reason, Reformat
 from tcscope.model.report import (
     REPORT_SCHEMA,
@@ -56,17 +70,23 @@ from tcscope.model.words import (
 )
 
 __all__ = [
+    "CHECK_SCHEMA",
     "DIFF_SCHEMA",
     "MATRIX_OPS",
     "REPORT_SCHEMA",
     "Accumulate",
+    "Amount",
     "Attribution",
     "Breakdown",
     "Cause",
     "CauseSum",
     "Change",
     "ChangeSide",
+    "Check",
+    "Clause",
+    "Condition",
     "Copies",
+    "Counts",
     "Device",
     "Diff",
     "DiffTotals",
@@ -86,19 +106,26 @@ __all__ = [
     "LayerKernel",
     "Layering",
     "Level",
+    "Measure",
     "Measured",
     "Measurement",
+    "Moved",
     "Op",
+    "Outcome",
     "Part",
     "Place",
     "Precision",
+    "Ran",
     "RangeLevel",
     "RangePart",
     "Reason",
     "Reformat",
     "Report",
+    "Scope",
     "Selected",
     "Selection",
+    "Shape",
+    "Spot",
     "Subject",
     "Sums",
     "Tensor",

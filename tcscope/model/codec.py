@@ -12,6 +12,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from tcscope.errors import TraceError
 
 T = TypeVar("T")
+_MOST = 2**63
 
 # The metadata of a field that is left out of the JSON where it is None: `field(default=None, metadata=OMITTED)`.
 OMITTED = {"omitted": True}
@@ -53,11 +54,15 @@ def _decode(kind: Any, data: Any, where: str) -> Any:
     if isinstance(kind, type) and issubclass(kind, Enum):
         try:
             return kind(data)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise _wrong(where, f"one of {', '.join(map(str, kind))}", data) from error
     accepted = (int, float) if kind is float else kind
     if not isinstance(data, accepted) or (isinstance(data, bool) and kind is not bool):
         raise _wrong(where, {"int": "a whole number", "str": "text"}.get(kind.__name__, f"a {kind.__name__}"), data)
+    if isinstance(data, (int, float)) and not -_MOST <= data <= _MOST:  # nor NaN
+        raise _wrong(where, "a number of 64 bits", data)
+    if isinstance(data, str) and not data.isascii():
+        return data.encode("utf-8", "replace").decode()  # half a surrogate pair, which JSON can spell, can't be written
     return data
 
 
@@ -80,4 +85,11 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 
 def _wrong(where: str, expected: str, data: Any) -> TraceError:
-    return TraceError(f"not a sound report: {where} must be {expected}, not {str(data)[:60]!r}")
+    return TraceError(f"not a sound report: {where} must be {expected}, not {_shown(data)}")
+
+
+def _shown(data: Any) -> str:
+    """A value in short; not all of a large one is spelled out."""
+    if isinstance(data, int) and abs(data) > 10**20:
+        return "a larger one"
+    return repr(str(data[:60] if isinstance(data, (str, list)) else data)[:60])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from tcscope.model.codec import OMITTED
 from tcscope.model.document import Document
 from tcscope.model.layers import LayerKernel
 from tcscope.model.report import Finding, TensorShare, TraceInfo
@@ -141,7 +142,7 @@ class Change:
 
     `parts` sum to `delta_ns`; `cause` is that of the part with most time. `matched` says how the sides were found to be
     one: `name`, `nodes` (of the ONNX graph), `order`, `target` (of a reformat), `op`, or nothing. `share` is `delta_ns`
-    over the kernel time of the base.
+    over the kernel time of the base. `place` numbers layers in the order in which they run, those of both sides in one.
     """
 
     name: str
@@ -153,6 +154,7 @@ class Change:
     parts: tuple[Part, ...] = ()
     matched: str = ""
     share: float = 0.0
+    place: int | None = field(default=None, metadata=OMITTED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tcscope.model.codec import decode, encode
+from tcscope.wording import json_text
 
 D = TypeVar("D", bound="Document")
 
@@ -23,7 +24,7 @@ class Document:
 
     def to_json(self) -> str:
         """The document as JSON text."""
-        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
+        return json_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False)) + "\n"
 
     def save(self, path: str | Path) -> None:
         """Write the document's JSON to `path`."""

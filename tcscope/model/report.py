@@ -18,6 +18,7 @@ from tcscope.model.words import Accumulate, Dtype, Evidence, Level, Op, Precisio
 
 if TYPE_CHECKING:
     import pandas
+    from matplotlib.figure import Figure
 
 REPORT_SCHEMA = "tcscope.report/1"
 
@@ -30,7 +31,7 @@ class TraceInfo:
     tool: str = ""
     schema_version: str = ""
     captured: str = ""
-    host: str = ""
+    host: str = ""  # the architecture of the machine's CPU (x86_64, aarch64), never the machine's name
     driver: str = ""
     cuda: str = ""
     devices: tuple[Device, ...] = ()
@@ -181,14 +182,27 @@ class Report(Document):
         frame.insert(columns.index("ns") + 1, "share", frame["ns"] / max(self.totals.kernel_ns, 1))
         return frame
 
+    def plot(self) -> Figure:
+        """The kernel time by unit and precision as a matplotlib Figure. Raises UsageError without matplotlib."""
+        import tcscope  # the front: it knows the rooms above this one
+
+        figure: Figure = tcscope.shown_as("figure", self)
+        return figure
+
+    def _repr_html_(self) -> str:
+        """The summary that a notebook shows."""
+        import tcscope
+
+        return str(tcscope.shown_as("notebook", self))
+
     @classmethod
     def load(cls, path: str | Path) -> Report:
         """Read a saved report. Raises OSError, and TraceError where the file is no report of a known schema."""
         text = Path(path).read_text(encoding="utf-8", errors="replace")
         try:
             data = json.loads(text)
-        except ValueError as error:
-            raise TraceError(f"{path} is not JSON: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise TraceError(f"{path} is not JSON: {str(error)[:100]}") from error
         schema = data.get("schema") if isinstance(data, dict) else None
         if schema != REPORT_SCHEMA:
             found = f"its schema is '{schema}'" if schema else "it has no schema"

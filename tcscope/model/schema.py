@@ -1,7 +1,7 @@
-"""The JSON Schemas of the report and of the diff, made from their dataclasses: code and schema can't drift apart.
+"""The JSON Schemas of what commands answer, made from the dataclasses: code and schema can't drift apart.
 
-`python -m tcscope.model.schema` prints the report's, `... diff` the diff's; the copies that ship are
-`tcscope/model/report.schema.json` and `tcscope/model/diff.schema.json`.
+`python -m tcscope.model.schema` prints the report's, `... diff` the diff's, `... check` the check's, `... set`
+that of several traces; the copies that ship are `report.schema.json` and so on in `tcscope/model`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,16 @@ import types
 from enum import Enum
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from tcscope.model.advise import ADVICE_SCHEMA, MixAdvice
+from tcscope.model.check import CHECK_SCHEMA, Check
 from tcscope.model.diff import DIFF_SCHEMA, Diff
+from tcscope.model.document import Document
+from tcscope.model.history import HISTORY_SCHEMA, Trend
+from tcscope.model.many import SET_SCHEMA, TraceSet
 from tcscope.model.report import REPORT_SCHEMA, Report
+from tcscope.model.sass import SASS_SCHEMA, Sass
+from tcscope.model.sensitivity import SENSITIVITY_SCHEMA, Sensitivity
+from tcscope.model.verification import VERIFY_SCHEMA, Verification
 
 _SIMPLE = {str: "string", int: "integer", float: "number", bool: "boolean"}
 
@@ -29,7 +37,42 @@ def diff_schema() -> dict[str, Any]:
     return _schema(Diff, DIFF_SCHEMA)
 
 
-def _schema(kind: type[Report] | type[Diff], title: str) -> dict[str, Any]:
+def sensitivity_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of `Sensitivity.to_dict()`."""
+    return _schema(Sensitivity, SENSITIVITY_SCHEMA)
+
+
+def advice_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of `MixAdvice.to_dict()`."""
+    return _schema(MixAdvice, ADVICE_SCHEMA)
+
+
+def check_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of `Check.to_dict()`."""
+    return _schema(Check, CHECK_SCHEMA)
+
+
+def set_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of `TraceSet.to_dict()`."""
+    return _schema(TraceSet, SET_SCHEMA)
+
+
+def verify_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of `Verification.to_dict()`."""
+    return _schema(Verification, VERIFY_SCHEMA)
+
+
+def sass_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of `Sass.to_dict()`."""
+    return _schema(Sass, SASS_SCHEMA)
+
+
+def history_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of `Trend.to_dict()`."""
+    return _schema(Trend, HISTORY_SCHEMA)
+
+
+def _schema(kind: type[Document], title: str) -> dict[str, Any]:
     definitions: dict[str, Any] = {}
     _reference(kind, definitions)
     root = definitions.pop(kind.__name__)
@@ -76,5 +119,8 @@ def _object(kind: Any, definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    json.dump(diff_schema() if sys.argv[1:] == ["diff"] else report_schema(), sys.stdout, indent=1)
+    schemas = {"report": report_schema, "diff": diff_schema, "check": check_schema, "sensitivity": sensitivity_schema}
+    schemas |= {"set": set_schema, "advice": advice_schema}
+    schemas |= {"verify": verify_schema, "sass": sass_schema, "history": history_schema}
+    json.dump(schemas["".join(sys.argv[1:2]) or "report"](), sys.stdout, indent=1)
     sys.stdout.write("\n")

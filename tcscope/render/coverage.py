@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from tcscope.analysis.coverage import Coverage, Family, Gap, families
+from tcscope.wording import unsteered
 
 _EXAMPLES = 3
 
@@ -19,7 +20,7 @@ def as_text(found: Coverage, top: int | None = None) -> str:
         lines += [_figures(gap, found), f"  {gap.name}"]
     if len(shown) < len(found.gaps):
         lines += ["", f"and {len(found.gaps) - len(shown)} more (--top {len(found.gaps)})"]
-    return "\n".join(lines) + "\n"
+    return unsteered("\n".join(lines) + "\n")
 
 
 def as_yaml(found: Coverage, top: int | None = None) -> str:
@@ -39,7 +40,7 @@ def as_yaml(found: Coverage, top: int | None = None) -> str:
     ]
     for family in chosen:
         lines += _rule(family)
-    return "\n".join(lines) + "\n"
+    return unsteered("\n".join(lines) + "\n")
 
 
 def _headline(found: Coverage) -> str:
@@ -69,19 +70,19 @@ def _rule(family: Family) -> list[str]:
     return [
         f"  - id: {family.id}",
         "    title: 'what the kernel does'",
-        f"    match: {{regex: {_quoted(family.pattern)}}}",
+        f"    match: {{regex: {quoted(family.pattern)}}}",
         "    unit: unknown  # tensor_core | cuda_core",
         "    precision: unknown  # fp16, bf16, tf32, int8, fp8, fp32, ...",
         f"    op: {first.op}  # gemm, conv, attention, elementwise, reduce, ...",
         "    evidence: {level: none, source: 'how you know, where a reader can check it'}",
         "    examples:",
-        *(f"      - {{name: {_quoted(name)}}}" for name in named),
+        *(f"      - {{name: {quoted(name)}}}" for name in named),
         "    counter_examples:  # a near miss: a similar name that this rule must not claim, and who wins it",
-        f"      - {{name: {_quoted('a_similar_name')}, claimed_by: null}}",
+        f"      - {{name: {quoted('a_similar_name')}, claimed_by: null}}",
     ]
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Text as a YAML scalar in single quotes; in double quotes where it holds what those can't."""
     return json.dumps(text) if not text.isprintable() else "'" + text.replace("'", "''") + "'"
 

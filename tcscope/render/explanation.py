@@ -7,11 +7,12 @@ import textwrap
 
 from tcscope.model import Verdict
 from tcscope.rulebook import Explanation, Rule
+from tcscope.wording import json_text, plain
 
 
 def as_json(name: str, verdict: Verdict) -> str:
     """One object on one line; what is not known is null (`unknown` where that is a word of the vocabulary)."""
-    return json.dumps(
+    said = json.dumps(
         {
             "name": name,
             "unit": verdict.unit,
@@ -26,12 +27,13 @@ def as_json(name: str, verdict: Verdict) -> str:
         },
         ensure_ascii=False,
     )
+    return json_text(said)
 
 
 def as_text(explanation: Explanation) -> str:
     """A verdict line, then rule, evidence, tokens and the rules that came too late."""
     verdict = explanation.verdict
-    lines = [explanation.name, f"  {in_words(verdict)}"]
+    lines = [plain(explanation.name), f"  {in_words(verdict)}"]
     if verdict.note:
         lines.append(_row("note", verdict.note))
     if explanation.rule is not None:
@@ -42,10 +44,10 @@ def as_text(explanation: Explanation) -> str:
     else:
         lines.append(_row("rule", "none claims this name; `tcscope rules list` shows those there are"))
     if explanation.canonical != explanation.name:
-        lines.append(_row("read as", explanation.canonical))
+        lines.append(_row("read as", plain(explanation.canonical)))
     width = max((len(token.token) for token in explanation.tokens), default=0)
     for number, token in enumerate(explanation.tokens):
-        lines.append(_row("" if number else "tokens", f"{token.token:{width}}  {token.means}"))
+        lines.append(_row("" if number else "tokens", f"{plain(token.token):{width}}  {token.means}"))
     for number, rule in enumerate(explanation.also):
         lines.append(
             _row(

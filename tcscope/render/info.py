@@ -7,14 +7,14 @@ import json
 from tcscope.model.codec import encode
 from tcscope.model.inventory import Inventory
 from tcscope.render import text
-from tcscope.wording import count, duration, plain
+from tcscope.wording import count, duration, json_text, plain
 
 _RANGES = 12
 
 
 def as_json(held: Inventory) -> str:
     """The inventory as JSON."""
-    return json.dumps({"schema": "tcscope.info/1", **encode(held)}, indent=1, ensure_ascii=False) + "\n"
+    return json_text(json.dumps({"schema": "tcscope.info/1", **encode(held)}, indent=1, ensure_ascii=False)) + "\n"
 
 
 def as_text(held: Inventory) -> str:

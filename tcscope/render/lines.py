@@ -46,5 +46,6 @@ class Lines:
 
     def _bar(self, low: float, high: float) -> Text:
         full, half, empty = ("█", "▒", "░") if self.unicode else ("#", "?", ".")
+        low, high = (min(max(share, 0.0), 1.0) for share in (low, high))  # a report's own numbers may be anything
         sure, open_ = round(low * _BAR), round(high * _BAR) - round(low * _BAR)
         return Text.assemble((full * sure, "green"), (half * open_, "yellow"), (empty * (_BAR - sure - open_), "dim"))

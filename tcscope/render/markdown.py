@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from tcscope.analysis.ledger.flows import flows
-from tcscope.model import Report
+from tcscope.model import Measured, Report
 from tcscope.render import text
 from tcscope.render.reformats import route, summary, why
 from tcscope.wording import count, duration, percent, plain
@@ -29,6 +29,9 @@ def as_markdown(report: Report, *, top: int = 10) -> str:
         lines.append(f"- Opaque CUDA graphs: {duration(totals.graph_ns)} in no number here")
     for what, low, high in text.shares(report.tensor_share):
         lines.append(f"- On Tensor Cores: **{text.bracket(low, high)}** {what}")
+    if report.measurement is not None and report.measurement.tensor_active is not None:
+        value, interval = text.estimate(report.measurement.tensor_active)
+        lines.append(f"- Tensor Cores busy, as measured: **{value} %** of the kernel time ({interval})")
     lines += ["", *table_head([*((name, False) for name in report.by), *_TIMES])]
     for group in report.groups:
         keys = [code(key) if len(key) > 40 else escaped(key) for key in group.keys]
@@ -40,6 +43,7 @@ def as_markdown(report: Report, *, top: int = 10) -> str:
         said = [kernel.unit, kernel.precision, kernel.op, kernel.rule or "-"]
         numbers = [percent(share), text.milliseconds(kernel.ns), f"{kernel.launches:,}"]
         lines.append(row([code(kernel.name), *said, *numbers]))
+    lines += _measured(report, top)
     lines += _reformats(report)
     if report.findings:
         lines.append("")
@@ -47,6 +51,22 @@ def as_markdown(report: Report, *, top: int = 10) -> str:
         hint = f"<br>{code(finding.hint)}" if finding.hint else ""
         lines.append(f"- **{finding.level}**: {escaped(finding.message)}{hint}")
     return "\n".join(lines) + "\n"
+
+
+def _measured(report: Report, top: int) -> list[str]:
+    """What samples tell of the longest kernels."""
+    measured = [kernel for kernel in report.kernels[:top] if kernel.measured is not None]
+    if report.measurement is None or not measured:
+        return []
+    lines = ["", f"**Measured**, in percent, from {text.how_measured(report.measurement)}", ""]
+    numbers = ("Tensor Active", "95 %", "SM Issue", "DRAM read", "DRAM write", "samples")
+    lines += table_head([("kernel", False), *((name, True) for name in numbers), ("", False)])
+    for kernel in measured:
+        found = kernel.measured or Measured()
+        others = (text.estimate(e)[0] for e in (found.sm_issue, found.dram_read, found.dram_write))
+        sure = "" if found.identifiable else "not identifiable"
+        lines.append(row([code(kernel.name), *text.estimate(found.tensor_active), *others, f"{found.windows:,}", sure]))
+    return lines
 
 
 def _reformats(report: Report) -> list[str]:

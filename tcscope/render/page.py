@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tcscope.analysis.ledger.flows import flows
-from tcscope.model import Finding, Kernel, Layer, Report, Unit
+from tcscope.model import Evidence, Finding, Kernel, Layer, Measured, Report, Unit
 from tcscope.render import text
 from tcscope.render.lines import LEVEL_STYLES, STYLES, Lines
 from tcscope.render.reformats import route, summary, why
@@ -42,6 +42,7 @@ class Page(Lines):
             (astray if is_astray else rest).append(kernel)
         self._kernels("Matrix work on CUDA cores", astray)
         self._kernels("All other kernels" if astray else "Kernels", rest)
+        self._measured()
         self._reformats()
         for finding in report.findings:
             self._finding(finding)
@@ -75,6 +76,11 @@ class Page(Lines):
         for what, low, high in rows:
             bar = self._bar(low, high) if low is not None and high is not None else Text()
             self._line((f"{text.bracket(low, high):<{width}}", "bold"), f"  {what:<40}  ", bar)
+        whole = self.report.measurement
+        if whole is not None and whole.tensor_active is not None:
+            value, interval = text.estimate(whole.tensor_active)
+            busy = self._bar(whole.tensor_active.value / 100, whole.tensor_active.value / 100)
+            self._line((f"{f'{value} %':<{width}}", "bold"), f"  {f'busy, as measured ({interval})':<40}  ", busy)
 
     def _groups(self) -> None:
         self.console.print()
@@ -132,6 +138,29 @@ class Page(Lines):
             ns, launches = sum(entry.ns for entry in more), sum(entry.launches for entry in more)
             self._line(self._numbers(ns, f"{launches:>9,}"), (f"{'':11}{len(more)} more (--top N)", "dim"))
 
+    def _measured(self) -> None:
+        """What samples tell of the kernels: two lines each, as above."""
+        measured = [kernel for kernel in self.report.kernels if kernel.measured is not None]
+        if self.report.measurement is None or not measured:
+            return
+        self._title("Measured, in percent of what the GPU could do")
+        self._line((f"from {text.how_measured(self.report.measurement)}", "dim"))
+        titles = f"{'time %':>6} {'tensor':>7}  {'95 %':<14} {'issue':>6} {'DRAM rd':>8} {'wr':>5} {'samples':>8}"
+        self._line((titles, "bold"))
+        for kernel in measured[: self.top]:
+            found = kernel.measured or Measured()
+            tensor, interval = text.estimate(found.tensor_active)
+            issue, read, write = (text.estimate(e)[0] for e in (found.sm_issue, found.dram_read, found.dram_write))
+            share = percent(kernel.ns / max(self.report.totals.kernel_ns, 1))
+            self._line(
+                f"{share:>6} {tensor:>7}  {interval:<14} {issue:>6} {read:>8} {write:>5} {found.windows:>8,}",
+                ("" if found.identifiable else "  not identifiable", "yellow"),
+            )
+            cut = self._name(kernel.name, self.console.width - _INDENT, kernel.cue)
+            self._line(" " * _INDENT, (plain(kernel.name) if self.full_names else cut, "cyan"))
+        if measured[self.top :]:
+            self._line((f"{'':>6} {len(measured) - self.top:>7} more (--top N)", "dim"))
+
     def _reformats(self) -> None:
         """The ledger by reason and direction, or a line of it where no layers are known: its kernels stand above."""
         total = summary(self.report)
@@ -170,8 +199,8 @@ class Page(Lines):
         if isinstance(entry, Kernel):
             if entry.src or entry.dst:
                 yield f" {entry.src or '?'}->{entry.dst or '?'}"
-            if entry.rule:
-                yield f" ({entry.rule})", "dim"
+            if entry.rule or entry.evidence is not Evidence.NONE:  # what outranks the rules names itself: (sass)
+                yield f" ({entry.rule or entry.evidence})", "dim"
         elif len(entry.kernels) > 1:
             yield f" ({len(entry.kernels)} kernels)", "dim"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tcscope.model import Iterations, TensorShare, Totals, TraceInfo
+from tcscope.model import Estimate, Iterations, Measurement, TensorShare, Totals, TraceInfo
 from tcscope.rulebook import canonical
 from tcscope.wording import count, duration, percent, plain
 
@@ -71,6 +71,18 @@ def per_inference(iterations: Iterations) -> str:
     if not iterations.wall_ns and not iterations.span_ns:
         return f"kernels {kernels} an inference ({name}, {count(iterations.count, 'inference')})"
     return f"{wall} a range '{name}' ({iterations.count:,}): kernels {kernels}, idle between {idle}"
+
+
+def estimate(found: Estimate | None) -> tuple[str, str]:
+    """A measured value and its interval: `32.8`, `30.8 to 34.6`; `-` where there is none."""
+    return ("-", "-") if found is None else (f"{found.value:.1f}", f"{found.low:.1f} to {found.high:.1f}")
+
+
+def how_measured(whole: Measurement) -> str:
+    """`2,535 samples of 50.0 us (R2 0.992, clocks 0.1 us apart)`."""
+    apart = f"clocks {duration(abs(whole.offset_ns))} apart"
+    drift = f", drifting {abs(whole.drift_ppm):g} ppm" if whole.drift_ppm else ""
+    return f"{whole.windows:,} samples of {duration(whole.period_ns)} (R2 {whole.r2:.3f}, {apart}{drift})"
 
 
 def captured_with(trace: TraceInfo) -> str:

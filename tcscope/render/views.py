@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 from tcscope.model.view import Column, Kind, Value, View
 from tcscope.render import text
+from tcscope.render.csvwriter import CsvWriter
 from tcscope.render.markdown import code, escaped, row, table_head
 from tcscope.wording import percent, plain
 
@@ -40,7 +40,7 @@ def as_text(view: View, *, width: int = 80, full_names: bool = False, ascii_only
 def as_csv(view: View) -> str:
     """The view as CSV: times in ns, shares 0..1."""
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    writer = CsvWriter(stream)
     writer.writerow([column.key for column in view.columns])
     writer.writerows([["" if value is None else value for value in line] for line in view.rows])
     return stream.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,8 +67,9 @@ def open_trace(path: str | Path, sm: int | None = None) -> NsysTrace:
 
 def _json_source(path: Path, head: bytes, sm: int | None) -> Report | EnginePair:
     from tcscope.sources.trtexec import looks_like_trtexec, open_pair
-    from tcscope.sources.trtexec.repair import read_json
+    from tcscope.sources.trtexec.repair import demand_size, read_json
 
+    demand_size(path)
     data: Any = None
     try:
         data = read_json(path)
@@ -105,6 +107,9 @@ def _two_files(text: str) -> tuple[Path, Path] | None:
 
 def _head(path: Path) -> bytes:
     try:
+        kind = path.stat().st_mode
+        if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):  # a pipe might never answer, a device never end
+            raise UsageError(f"{path} is a pipe or a device, not a file", _EXPECTED)
         with path.open("rb") as file:
             return file.read(512)
     except FileNotFoundError as error:
@@ -114,4 +119,6 @@ def _head(path: Path) -> bytes:
         hint = f"tcscope analyze {found[0]}" if found else _EXPECTED
         raise UsageError(f"{path} is a directory", hint) from error
     except OSError as error:
-        raise UsageError(f"can't read {path}: {error.strerror}") from error
+        raise UsageError(f"can't read {path}: {error.strerror}", _EXPECTED) from error
+    except ValueError as error:  # a zero byte in the name
+        raise UsageError(f"no such file: {path}", _EXPECTED) from error

@@ -18,7 +18,7 @@ from tcscope import RuleBook, analyze
 from tcscope.errors import TraceError
 from tcscope.model import Selection
 from tcscope.sources import NsysTrace
-from tcscope.sources.nsys import totals
+from tcscope.sources.nsys import parts, totals
 from tests.support.traces import TraceBuilder
 
 BOOK = RuleBook.builtin()
@@ -130,8 +130,9 @@ def by_hand(found: list[Launch]) -> Counts:
 @pytest.fixture(params=["one thread", "two threads"])
 def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if request.param == "two threads":
-        monkeypatch.setattr(totals, "_THREADED_FROM", 2)
-        monkeypatch.setattr("os.cpu_count", lambda: 2)
+        monkeypatch.setattr(totals, "_ROWS", 2)
+        monkeypatch.setattr(parts, "_SMALLEST_ROW", 1)
+        monkeypatch.setattr(parts, "processors", lambda: 2)
     return str(request.param)
 
 

@@ -30,6 +30,7 @@ class Version:
     green_contexts: bool = True
     cuda_device: bool = True
     launch_attributes: bool = False
+    tensor_sizes: bool = False
 
 
 VERSIONS = {
@@ -37,18 +38,19 @@ VERSIONS = {
     "2023.2": Version("2023.2.3.1001", "3.1.1", green_contexts=False, cuda_device=False),
     "2024.5": Version("2024.5.1.113", "3.17.1"),
     "2025.3": Version("2025.3.2.0", "3.20.3"),
-    "2026.2": Version("2026.2.1.210", "3.25.0", launch_attributes=True),
+    "2026.1": Version("2026.1.1.204", "3.24.14", launch_attributes=True),
+    "2026.2": Version("2026.2.1.210", "3.25.0", launch_attributes=True, tensor_sizes=True),
 }
 
 _ACTIVITY = "start! end! deviceId! contextId! {green} streamId! correlationId globalPid"
 _KERNEL = (
     f"{_ACTIVITY} demangledName! shortName! mangledName launchType cacheConfig registersPerThread! gridX! gridY! gridZ!"
     " blockX! blockY! blockZ! staticSharedMemory! dynamicSharedMemory! localMemoryPerThread! localMemoryTotal! gridId!"
-    " sharedMemoryExecuted graphNodeId sharedMemoryLimitConfig {attributes}"
+    " sharedMemoryExecuted graphNodeId sharedMemoryLimitConfig {attributes} {sizes}"
 )
 _ATTRIBUTES = (
     "qmdBulkReleaseDone qmdPreexitDone qmdLastCtaDone graphId clusterX clusterY clusterZ clusterSchedulingPolicy"
-    " maxPotentialClusterSize maxActiveClusters sharedMemoryRequestedPercentage tensorSizeMinusOneElements:text!"
+    " maxPotentialClusterSize maxActiveClusters sharedMemoryRequestedPercentage"
 )
 # Columns of each table: `!` is NOT NULL, `:text` a type other than INTEGER.
 TABLES = {
@@ -70,6 +72,7 @@ TABLES = {
     " uint64Value int64Value doubleValue:real uint32Value int32Value floatValue:real jsonTextId jsonText:text"
     " {binary:text}",
     "GPU_METRICS": "timestamp! typeId! metricId! value!",
+    "TARGET_INFO_GPU_METRICS": "typeId! sourceId! typeName:text! metricId! metricName:text!",
 }
 RANGE_KINDS = {"push": 59, "start": 60, "mark": 34, "push-of-others": 70, "start-of-others": 71}
 _UNSET: Any = object()
@@ -249,6 +252,14 @@ class TraceBuilder:
         """The event that creates an NVTX domain."""
         return self.row("NVTX_EVENTS", start=0, eventType=75, text=name, globalTid=global_tid(pid, pid), domainId=1)
 
+    def metric(self, name: str, samples: dict[int, int], *, metric_id: int = 0, gpu: int = 0) -> TraceBuilder:
+        """A sampled metric of a GPU: its values in percent by the time of the sample."""
+        type_id = 1 << 48 | 1 << 32 | gpu
+        self.row("TARGET_INFO_GPU_METRICS", typeId=type_id, metricId=metric_id, metricName=name)
+        for timestamp, value in samples.items():
+            self.row("GPU_METRICS", timestamp=timestamp, typeId=type_id, metricId=metric_id, value=value)
+        return self
+
     def capture(self, **options: str) -> TraceBuilder:
         """How the capture was set up: rows of META_DATA_CAPTURE; `_` stands for `:` in names that begin PROCESS_0."""
         for name, value in options.items():
@@ -318,6 +329,7 @@ class TraceBuilder:
         """(name, type, whether NOT NULL) of the table's columns in this version."""
         written = TABLES[table].replace("{green}", "greenContextId" if self.version.green_contexts else "")
         written = written.replace("{attributes}", _ATTRIBUTES if self.version.launch_attributes else "")
+        written = written.replace("{sizes}", "tensorSizeMinusOneElements:text!" if self.version.tensor_sizes else "")
         written = written.replace("{binary:text}", "binaryData:text" if self.version.green_contexts else "")
         found = []
         for word in f"{written} {self._columns.get(table, '')}".split():

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import io
 
 from tcscope.model import Change, ChangeSide, Diff
+from tcscope.render.csvwriter import CsvWriter
 
 _SIDE = ("names", "ns", "launches", "unit", "precision", "op", "src", "dst")
 COLUMNS = (
@@ -17,7 +17,7 @@ COLUMNS = (
 def layers_csv(diff: Diff) -> str:
     """A row a layer and cause, worst first. `cause_ns` is the cause's part of `delta_ns`, the layer's whole change."""
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    writer = CsvWriter(stream)
     writer.writerow(COLUMNS)
     for change in diff.layers:
         writer.writerows(_rows(change))

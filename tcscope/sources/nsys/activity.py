@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from sqlite3 import Connection
 from typing import TYPE_CHECKING
 
 from tcscope.model import Copies, GraphLaunches
 from tcscope.sources.nsys import tables as t
 from tcscope.sources.nsys.database import Database
 from tcscope.sources.nsys.devices import DeviceMap
+from tcscope.sources.nsys.parts import each_part
 
 if TYPE_CHECKING:
     from tcscope.sources.nsys.ranges import LaunchFilter
 
+_ROWS = 20_000  # grouped at once
 ActivitySums = dict[int, tuple[int, int]]
 
 
@@ -35,7 +38,7 @@ def _sums(db: Database, table: str, devices: DeviceMap, launched: LaunchFilter |
         return {}
     sums: ActivitySums = {}
     for ordinal, global_pid, rows, ns in _by_process(db, table, launched):
-        device = devices.index_of(ordinal, t.pid_of(global_pid))
+        device, _ = devices.place(ordinal, global_pid)
         before = sums.get(device, (0, 0))
         sums[device] = before[0] + rows, before[1] + ns
     return sums
@@ -44,9 +47,18 @@ def _sums(db: Database, table: str, devices: DeviceMap, launched: LaunchFilter |
 def _by_process(db: Database, table: str, launched: LaunchFilter | None) -> list[tuple[int, int, int, int]]:
     """(CUDA ordinal, globalPid, rows, ns)."""
     if launched is None:
-        process = db.column(table, "globalPid")
-        sums = f"select deviceId, {process}, count(*), sum(max(end - start, 0)) from {table} group by 1, 2"
-        return [(ordinal, pid, count, ns) for ordinal, pid, count, ns in db.rows(sums)]
+        device, process = (f"coalesce({db.column(table, name)}, {t.NO_ID})" for name in ("deviceId", "globalPid"))
+        ns = "coalesce(sum(max(end - start, 0)), 0)"
+        each = f"select {device}, {process}, count(*), {ns} from {table} not indexed"
+
+        def of_part(connection: Connection, first: int, end: int) -> list[tuple[int, int, int, int]]:
+            of_rows = f"{each} where rowid >= {int(first)} and rowid < {int(end)} group by 1, 2"
+            return connection.execute(of_rows).fetchall()
+
+        found = [row for part in each_part(db, table, _ROWS, of_part) for row in part]
+        if not all(isinstance(number, int) for row in found for number in row):
+            raise db.unsound(f"times, devices or processes in {table} are no whole numbers")
+        return [(ordinal, pid, count, ns) for ordinal, pid, count, ns in found]
     from tcscope.sources.nsys.rows import groups, read_columns
 
     rows = read_columns(db, table, ("deviceId", "globalPid", "correlationId", "start", "end"))

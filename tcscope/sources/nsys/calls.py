@@ -86,5 +86,5 @@ def _launch_names(db: Database) -> str | None:
     """SQL that leaves the calls whose name speaks of a launch: most API calls of a trace are others."""
     if not db.has(t.RUNTIME, "nameId") or not db.has(t.STRINGS, "id", "value"):
         return None
-    ids = [str(int(row[0])) for row in db.rows(t.LAUNCH_NAMES)]
+    ids = [str(row[0]) for row in db.rows(t.LAUNCH_NAMES) if isinstance(row[0], int)]
     return f"nameId in ({', '.join(ids)})" if ids else None

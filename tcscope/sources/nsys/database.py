@@ -16,6 +16,8 @@ from tcscope.errors import TraceError
 from tcscope.sources.nsys.tables import STRINGS, nameless
 
 MAGIC = b"SQLite format 3\x00"
+_LONGEST = 50_000_000  # bytes of one text: a hundred times the longest name of a kernel ever met
+_AGAIN = "copy the file again, or export it again with `nsys export --type sqlite FILE.nsys-rep`"
 _WAL = 2  # value of header bytes 18 and 19: https://www.sqlite.org/fileformat.html#file_format_version_numbers
 
 
@@ -30,10 +32,23 @@ class Database:
         self._file = copy or path
         self.connection = self.connect()
 
+    @property
+    def uri(self) -> str:
+        """By which SQLite opens the file read-only."""
+        return _uri(self._file)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the export."""
+        return self._file.stat().st_size
+
     def connect(self) -> sqlite3.Connection:
         """A connection of one's own, for one thread at a time."""
-        connection = sqlite3.connect(_uri(self._file), uri=True, check_same_thread=False)
+        connection = sqlite3.connect(self.uri, uri=True, check_same_thread=False, timeout=1)
+        if hasattr(connection, "setlimit"):  # Python 3.11
+            connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
         connection.text_factory = _decode
+        connection.execute("pragma trusted_schema = off")  # what the file calls runs with no rights of ours
         return connection
 
     def close(self) -> None:
@@ -44,7 +59,9 @@ class Database:
     def tables(self) -> dict[str, frozenset[str]]:
         """Each table's columns. An export makes only the tables it has rows for."""
         with self.damage_told():
-            names = [row[0] for row in self.connection.execute("select name from sqlite_master where type = 'table'")]
+            # a view or a virtual table runs what its maker wrote; a table proper has a page of its own
+            listed = "select name from sqlite_master where type = 'table' and rootpage > 0"
+            names = [row[0] for row in self.connection.execute(listed)]
             return {name: self._columns(name) for name in names}
 
     def has(self, table: str, *columns: str) -> bool:
@@ -75,7 +92,7 @@ class Database:
             some = wanted[first : first + 500]
             marks = ", ".join("?" * len(some))
             texts.update(self.rows(f"select id, value from {STRINGS} where id in ({marks})", some))
-        return texts
+        return {string: text for string, text in texts.items() if isinstance(text, str)}
 
     def kernel_names(self, ids: Iterable[int]) -> dict[int, str]:
         """The name of each of these string ids, also where the export lacks it."""
@@ -89,10 +106,24 @@ class Database:
         try:
             yield
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the second: SQLite quoted bytes of the file
+            if "locked" in str(error):
+                raise TraceError(f"{self.path} is being written", "wait until whatever writes it is done") from error
+            journal = self.path.with_name(f"{self.path.name}-journal")
+            if "readonly" in str(error) and journal.exists():
+                raise TraceError(
+                    f"{self.path} was left half-written: {journal.name} beside it would undo that",
+                    f"sqlite3 {shlex.quote(str(self.path))} 'pragma integrity_check'  # undoes it",
+                ) from error
             raise TraceError(
                 f"{self.path} is damaged or cut short: {error}",
-                "copy the file again, or export it again with `nsys export --type sqlite FILE.nsys-rep`",
+                _AGAIN,
             ) from error
+        except (TypeError, ValueError, OverflowError) as error:  # numpy was handed something else than whole numbers
+            raise self.unsound(str(error)) from error
+
+    def unsound(self, what: str) -> TraceError:
+        """The error of a file whose tables hold something else than nsys writes."""
+        return TraceError(f"{self.path} holds what nsys doesn't write: {what}", _AGAIN)
 
     def _columns(self, table: str) -> frozenset[str]:
         quoted = table.replace('"', '""')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from tcscope.model import TraceInfo
 from tcscope.sources.nsys import tables as t
@@ -42,7 +43,7 @@ def _pairs(db: Database, table: str, *names: str) -> dict[str, str]:
     if not db.has(table, "name", "value"):
         return {}
     rows = db.rows(f"select name, value from {table}")
-    return {str(name): plain(str(value)) for name, value in rows if not names or name in names}
+    return {str(name): plain(str(value)) for name, value in rows if (not names or name in names) and value is not None}
 
 
 def _tool(export: dict[str, str]) -> str:
@@ -58,4 +59,4 @@ def _captured(db: Database) -> str:
 
 def _cuda_version(text: str) -> str:
     """`13000` is CUDA 13.0."""
-    return f"{int(text) // 1000}.{int(text) % 1000 // 10}" if text.isdigit() else text
+    return f"{int(text) // 1000}.{int(text) % 1000 // 10}" if re.fullmatch("[0-9]{4,6}", text) else text

@@ -56,6 +56,8 @@ def _kernels(db: Database) -> tuple[int, int, int, tuple[int, ...]]:
     stream, process = db.column(t.KERNEL, "streamId", "0"), db.column(t.KERNEL, "globalPid", "0")
     names, first, last = db.row(f"select count(distinct demangledName), min(start), max(end) from {t.KERNEL}")
     users = list(db.rows(f"select distinct {process}, {stream} from {t.KERNEL}"))
+    if not all(value is None or isinstance(value, int) for value in (first, last, *(pid for pid, _ in users))):
+        raise db.unsound(f"times or processes in {t.KERNEL} are no whole numbers")
     return names, len(users), (last or 0) - (first or 0), tuple(sorted({t.pid_of(pid) for pid, _ in users}))
 
 
@@ -68,4 +70,6 @@ def _sampling(db: Database) -> tuple[float | None, int]:
     first, last, rows = db.row(
         f"select min(timestamp), max(timestamp), count(*) from {t.METRICS} where (typeId, metricId) = ({one})"
     )
+    if not isinstance(first, int) or not isinstance(last, int):
+        return None, metrics
     return ((rows - 1) * 1e9 / (last - first) if rows > 1 and last > first else None), metrics

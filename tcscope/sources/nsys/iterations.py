@@ -41,7 +41,7 @@ def instance_of(ranges: RangeTable, calls: Calls, call_of: Ints, name: str | Non
     Inferences are the ranges called `name` or, without one, those that enclose one TensorRT enqueue each.
     """
     of_call = np.full(len(calls), t.NO_ID, dtype=np.int64)
-    chosen = _named(ranges, name) if name is not None else _around_enqueues(ranges)
+    chosen = chosen_inferences(ranges, name)
     for (owner, is_process), at in _by_owner(ranges, chosen).items() if len(chosen) else ():
         mine = calls.of_owner(owner, is_process=is_process)
         inner = nest(ranges.start[at], ranges.end[at]).innermost(calls.rows["start"][mine], calls.rows["end"][mine])
@@ -50,6 +50,11 @@ def instance_of(ranges: RangeTable, calls: Calls, call_of: Ints, name: str | Non
         return np.full(len(call_of), t.NO_ID, dtype=np.int64)
     found: Ints = np.where(call_of >= 0, of_call[np.maximum(call_of, 0)], t.NO_ID)
     return found
+
+
+def chosen_inferences(ranges: RangeTable, name: str | None) -> Ints:
+    """The numbers of the ranges that are inferences: those called `name`, else those around TensorRT's enqueues."""
+    return _named(ranges, name) if name is not None else _around_enqueues(ranges)
 
 
 def _first(instances: Columns) -> Iterator[Instance]:

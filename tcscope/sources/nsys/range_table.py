@@ -84,12 +84,17 @@ class RangeReader:
         if not self.db.has(t.NVTX, "domainId", "eventType", "globalTid"):
             return []
         made = f"select distinct domainId, {_PROCESS}, {name_sql(self.db)} from {t.NVTX} where eventType = {t.DOMAIN}"
-        return sorted((int(id_), int(pid), str(name)) for id_, pid, name in self.db.rows(made) if id_ is not None)
+        found = self.db.rows(made)
+        return sorted(
+            (id_, pid, str(name)) for id_, pid, name in found if isinstance(id_, int) and isinstance(pid, int)
+        )
 
 
 def _named(db: Database, compared: str) -> str:
     """SQL that holds for events whose own text or registered string compares so; it binds the name twice."""
-    registered = f"select id from {t.STRINGS} where value {compared}" if t.STRINGS in db.tables else "select ?"
+    registered = (
+        f"select id from {t.STRINGS} where value {compared}" if db.has(t.STRINGS, "id", "value") else "select ?"
+    )
     return f"({db.column(t.NVTX, 'textId')} in ({registered}) or {db.column(t.NVTX, 'text')} {compared})"
 
 
@@ -100,42 +105,39 @@ def _read(db: Database, where: str, bound: tuple[str, ...] = (), *, without: str
     """
     if not db.has(t.NVTX, "start", "end", "eventType", "globalTid"):
         where = "0"
+    is_spelled = f"typeof({db.column(t.NVTX, 'text')}) = 'text'"
     kept = f"eventType in {t.PUSH_POP + t.START_END} and globalTid is not null and {where}"
-    text, text_id = db.column(t.NVTX, "text"), db.column(t.NVTX, "textId")
-    in_strings = f"{kept} and {text} is null and {text_id} is not null"
-    registered = read_columns(db, t.NVTX, (*_COLUMNS, "textId"), in_strings, bound)
-    own_text = f"{kept} and {text} is not null"
-    spelled = read_columns(db, t.NVTX, _COLUMNS, own_text, bound)
-    code, texts = _texts(db, own_text, bound) if len(spelled) else (spelled["start"], [])
-    return _table(db, registered, spelled, code, texts, without)
+    named = f"{kept} and ({is_spelled} or {db.column(t.NVTX, 'textId')} is not null)"
+    rows = read_columns(db, t.NVTX, (*_COLUMNS, "textId"), named, bound, {"spelled": is_spelled})
+    code, texts = _texts(db, f"{kept} and {is_spelled}", bound) if rows["spelled"].any() else (None, [])
+    return _table(db, rows, code, texts, without)
 
 
 def _texts(db: Database, where: str, bound: tuple[str, ...]) -> tuple[Ints, list[str]]:
-    """For each event with a text of its own the number of that text, and the texts; each is decoded once."""
+    """For each event with a text of its own, by row id, the number of the text; and the texts, each decoded once."""
     connection = db.connect()
     connection.text_factory = bytes
     texts: defaultdict[bytes, int] = defaultdict(count().__next__)
     with closing(connection), db.damage_told():
-        rows = connection.execute(f"select text from {t.NVTX} where {where}", bound)
+        rows = connection.execute(f"select text from {t.NVTX} not indexed where {where} order by rowid", bound)
         code: Ints = np.fromiter(map(texts.__getitem__, map(itemgetter(0), rows)), dtype=np.int64)
     return code, [text.decode("utf-8", "replace") for text in texts]
 
 
-def _table(
-    db: Database, registered: Columns, spelled: Columns, code: Ints, texts: list[str], without: str | None
-) -> RangeTable:
-    """Both kinds of rows put together, each name once."""
-    ids, id_code = factorized(registered["textId"])
+def _table(db: Database, rows: Columns, code: Ints | None, texts: list[str], without: str | None) -> RangeTable:
+    """The rows with their names, each name once; `code` is the number of the text of those that are spelled."""
+    spelled = rows["spelled"] > 0
+    ids, id_code = factorized(np.where(spelled, t.NO_ID, rows["textId"]))
     strings = db.strings(ids.tolist())
     registered_names = [strings.get(string, "") for string in ids.tolist()]
     names = list(dict.fromkeys(registered_names + texts))
     position = {name: number for number, name in enumerate(names)}
-    of_ids = np.array([position[name] for name in registered_names], dtype=np.int64)
-    of_texts = np.array([position[text] for text in texts], dtype=np.int64)
-    name = np.concatenate([of_ids[id_code], of_texts[code]])
+    name: Ints = np.array([position[name] for name in registered_names], dtype=np.int64)[id_code]
+    if code is not None:
+        name[spelled] = np.array([position[text] for text in texts], dtype=np.int64)[code]
     drop = [number for number, text in enumerate(names) if not text or (without and text.startswith(without))]
     keep = ~np.isin(name, drop)
-    whole = {column: np.concatenate([registered[column], spelled[column]])[keep] for column in _COLUMNS}
+    whole = rows.where(keep)
     crosses = np.isin(whole["eventType"], t.START_END) & (whole["endGlobalTid"] != t.NO_ID)
     crosses &= whole["endGlobalTid"] != whole["globalTid"]
     owner = np.where(crosses, whole["globalTid"] & t.PROCESS_MASK, whole["globalTid"])

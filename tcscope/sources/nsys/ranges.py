@@ -45,14 +45,14 @@ def range_filter(db: Database, selection: Selection) -> LaunchFilter:
     """
     ranges = RangeReader(db).inferences(selection.range or "")
     instances = np.argsort(ranges.start, kind="stable")
-    _demand(db, selection, len(instances))
+    demand_instances(db, selection, len(instances))
     counted = np.zeros(len(instances), dtype=np.bool_)
     counted[instances[selection.skip :]] = True
     calls = read_calls(db)
-    return LaunchFilter(calls, _inside(calls, ranges, counted))
+    return LaunchFilter(calls, calls_inside(calls, ranges, counted))
 
 
-def _inside(calls: Calls, ranges: RangeTable, counted: Mask) -> Mask:
+def calls_inside(calls: Calls, ranges: RangeTable, counted: Mask) -> Mask:
     """Whether each call lies inside one of the counted ranges."""
     inside = np.zeros(len(calls), dtype=np.bool_)
     for (owner, is_process), every in ranges.by_owner().items():
@@ -63,7 +63,7 @@ def _inside(calls: Calls, ranges: RangeTable, counted: Mask) -> Mask:
     return inside
 
 
-def _demand(db: Database, selection: Selection, instances: int) -> None:
+def demand_instances(db: Database, selection: Selection, instances: int) -> None:
     """Raise TraceError where the selection leaves no instance of its range."""
     if not instances:
         known = [found.name for found in range_counts(db)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -11,13 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from tcscope.sources.nsys.database import Database
+from tcscope.sources.nsys.parts import each_part
 from tcscope.sources.nsys.tables import NO_ID
 from tcscope.sources.nsys.totals import Sum, Sums
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-_USUALLY_ONE = ("deviceId", "globalPid", "graphNodeId")
+_ROWS = 100_000  # read at once
+_USUALLY_ONE = ("deviceId", "globalPid", "graphNodeId", "globalTid", "endGlobalTid", "eventType", "typeId")
+_EARLIEST, _LATEST = -(1 << 61), 3 << 61  # ns: the difference of two such times stays within 64 bits
 KERNEL_COLUMNS = ("demangledName", "deviceId", "globalPid", "correlationId", "start", "end", "graphNodeId")
 
 
@@ -45,44 +49,92 @@ class Columns:
 
 
 def read_columns(
-    db: Database, table: str, names: tuple[str, ...], where: str | None = None, bound: Sequence[Any] = ()
+    db: Database,
+    table: str,
+    names: tuple[str, ...],
+    where: str | None = None,
+    bound: Sequence[Any] = (),
+    told: Mapping[str, str] | None = None,
 ) -> Columns:
-    """Columns of a table as int64 arrays; an absent column or a NULL reads as NO_ID. `where` is a condition in SQL,
-    `bound` its parameters.
+    """Columns of a table as int64 arrays, in the order of row ids; an absent column or a NULL reads as NO_ID.
 
-    To hand a value from SQLite to Python costs more than all else here, so a column of one value is not read at all.
+    `where` is a condition in SQL, `bound` its parameters; `told` names conditions that become columns of 0 and 1. To
+    hand values from SQLite to Python one by one costs more than all else here, so they come as one text for thousands
+    of rows, and where all have one value, as that.
     """
     if table not in db.tables:
-        return Columns({name: np.empty(0, dtype=np.int64) for name in names})
-    part = f"from {table} where {where}" if where else f"from {table}"
+        return Columns({name: np.empty(0, dtype=np.int64) for name in (*names, *(told or ()))})
     select = {name: f"coalesce({db.column(table, name)}, {NO_ID})" for name in names}
-    constant = _constants(db, part, bound, {name: sql for name, sql in select.items() if name in _USUALLY_ONE})
-    varying = [name for name in names if name not in constant]
-    with db.damage_told():
-        rows = db.connection.execute(f"select {', '.join(select[name] for name in varying)} {part}", bound)
-        block: npt.NDArray[Any] = np.fromiter(rows, dtype=np.dtype([(name, np.int64) for name in varying]))
-    values = {name: np.ascontiguousarray(block[name]) for name in varying}
-    return Columns(
-        {name: values.get(name, np.broadcast_to(np.int64(constant.get(name, NO_ID)), len(block))) for name in names}
-    )
+    reader = _Reader(db, table, select | dict(told or {}), where, bound, set(told or ()).union(_USUALLY_ONE))
+    parts = [part for part in each_part(db, table, _ROWS, reader.of_part) if len(part[names[0]])]
+    values = {name: _joined([part.pop(name) for part in parts]) for name in reader.select}
+    for name in {"start", "end", "timestamp"}.intersection(names):
+        column = values[name]
+        if len(column) and not _EARLIEST < int(column.min()) <= int(column.max()) < _LATEST:
+            raise db.unsound(f"{table}.{name} is no time")
+    return Columns(values)
 
 
-def _constants(db: Database, part: str, bound: Sequence[Any], select: dict[str, str]) -> dict[str, int]:
-    """Those of these columns that hold one value in all rows; a column that doesn't shows it in its first rows."""
-    first = next(db.rows(f"select {', '.join(select.values())} {part} limit 1", bound), None) if select else None
-    if first is None:
-        return {}
-    values = dict(zip(select, first, strict=True))
-    joined = "and" if " where " in part else "where"
-    while values:
-        names = ", ".join(select[name] for name in values)
-        differs = " or ".join(f"{select[name]} <> ?" for name in values)
-        others = f"select {names} {part} {joined} ({differs}) limit 1"
-        other = next(db.rows(others, (*bound, *values.values())), None)
-        if other is None:
-            break
-        values = {name: value for (name, value), seen in zip(values.items(), other, strict=True) if seen == value}
-    return values
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads columns, given as SQL, of the rows for which `where` holds; those in `once` are likely of one value."""
+
+    db: Database
+    table: str
+    select: dict[str, str]
+    where: str | None
+    bound: Sequence[Any]
+    once: set[str]  # what is found to vary in one part is taken to vary in those after it
+
+    def of_part(self, connection: sqlite3.Connection, first: int, end: int) -> dict[str, Ints]:
+        """The columns of the rows with these row ids."""
+        part = f"from {self.table} not indexed where rowid >= {int(first)} and rowid < {int(end)}"
+        if self.where:
+            part += f" and ({self.where})"
+        once = [name for name in self.select if name in self.once]
+        often = [name for name in self.select if name not in once]
+        ends = [f"{least}({self.select[name]})" for name in once for least in ("min", "max")]
+        count, *found = self._asked(connection, ["count(*)", *ends, *map(self._listed, often)], part)
+        if not count:
+            return {name: np.empty(0, dtype=np.int64) for name in self.select}
+        columns = dict(zip(often, found[len(ends) :], strict=True))
+        same = {name: found[2 * at] for at, name in enumerate(once) if found[2 * at] == found[2 * at + 1]}
+        varying = [name for name in once if name not in same]
+        if varying:
+            columns |= zip(varying, self._asked(connection, list(map(self._listed, varying)), part), strict=True)
+            self.once.difference_update(varying)
+        values = {name: self._numbers(name, text, count) for name, text in columns.items()}
+        for name, value in same.items():
+            if not isinstance(value, int):
+                raise self._unsound(name)
+            values[name] = np.broadcast_to(np.int64(value), count)
+        return values
+
+    def _asked(self, connection: sqlite3.Connection, what: list[str], part: str) -> tuple[Any, ...]:
+        row: tuple[Any, ...] = connection.execute(f"select {', '.join(what)} {part}", self.bound).fetchone()
+        return row
+
+    def _listed(self, name: str) -> str:
+        return f"group_concat({self.select[name]})"
+
+    def _numbers(self, name: str, text: str, count: int) -> Ints:
+        numbers: Ints = np.fromstring(text, dtype=np.int64, sep=",")
+        if len(numbers) != count:  # it stops at the first thing that is no whole number
+            raise self._unsound(name)
+        return numbers
+
+    def _unsound(self, name: str) -> Exception:
+        return self.db.unsound(f"{self.table}.{name} holds something else than whole numbers")
+
+
+def _joined(parts: list[Ints]) -> Ints:
+    """The parts of a column as one; of one value throughout it takes no room."""
+    if not parts:
+        return np.empty(0, dtype=np.int64)
+    first = parts[0][0]
+    if all(part.strides == (0,) and part[0] == first for part in parts):
+        return np.broadcast_to(first, sum(map(len, parts)))
+    return np.concatenate(parts)
 
 
 def sum_rows(rows: Columns) -> Sums:
@@ -127,19 +179,15 @@ def factorized(column: Ints) -> tuple[Ints, Ints]:
 
 
 def groups(rows: Columns, by: tuple[str, ...]) -> Iterator[tuple[tuple[int, ...], Columns]]:
-    """The rows of each combination of values in the columns `by`."""
-    if not len(rows):
-        return
-    order = np.lexsort([rows[name] for name in by])
-    changed = np.zeros(len(order), dtype=np.bool_)
-    changed[0] = True
-    for name in by:
-        changed[1:] |= np.diff(rows[name][order]) != 0
-    edges = [*np.flatnonzero(changed).tolist(), len(order)]
-    for first, end in pairwise(edges):
+    """The rows of each combination of values in the columns `by`, without these columns."""
+    keys, code = combinations(rows, by)
+    small = code.astype(np.uint16) if len(keys) <= 1 << 16 else code  # which numpy sorts by counting
+    order = np.argsort(small, kind="stable")
+    ends = np.cumsum(np.bincount(code, minlength=len(keys))).tolist()
+    columns = {name: column for name, column in rows.values.items() if name not in by}
+    for key, (first, end) in zip(keys, pairwise([0, *ends]), strict=True):
         part = order[first:end]
-        key = tuple(int(rows[name][part[0]]) for name in by)
-        yield key, Columns({name: column[part] for name, column in rows.values.items()})
+        yield key, Columns({name: column[part] for name, column in columns.items()})
 
 
 def union_ns(parts: list[Columns]) -> int:

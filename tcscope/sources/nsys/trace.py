@@ -16,6 +16,7 @@ from tcscope.sources.nsys.activity import read_copies, read_graphs
 from tcscope.sources.nsys.database import Database
 from tcscope.sources.nsys.devices import DeviceMap, read_devices
 from tcscope.sources.nsys.header import read_header
+from tcscope.sources.nsys.sound import demand_sound
 from tcscope.sources.nsys.totals import Key, Sums, sum_launches
 
 if TYPE_CHECKING:
@@ -37,17 +38,24 @@ class NsysTrace:
         self.db = Database(path, copy)
         self._sm = sm
         self._rows: dict[Selection, Columns] = {}
+        self._groups: dict[Selection, list[tuple[tuple[int, ...], Columns]]] = {}
         self._filters: dict[Selection, LaunchFilter] = {}
         if not any(table in self.db.tables for table in (t.STRINGS, t.KERNEL, *t.EXPORT_TABLES)):
             raise TraceError(
                 f"{path} is an SQLite file, but no nsys export: it has no table {t.STRINGS}",
                 "make one with `nsys export --type sqlite FILE.nsys-rep`",
             )
+        demand_sound(self.db)
 
     @cached_property
     def devices(self) -> DeviceMap:
         """The trace's GPUs."""
         return read_devices(self.db, self._sm)
+
+    @property
+    def has_metrics(self) -> bool:
+        """Whether GPU metrics were sampled."""
+        return self.db.has(t.METRICS, "timestamp", "typeId", "metricId", "value") and t.METRIC_NAMES in self.db.tables
 
     def info(self) -> TraceInfo:
         """What the trace says of itself and of the machine it was captured on."""
@@ -112,7 +120,7 @@ class NsysTrace:
         if not self.db.has(t.KERNEL, "demangledName", "mangledName"):
             return {}
         pairs = self.db.rows(f"select demangledName, max(mangledName) from {t.KERNEL} group by demangledName")
-        by_id = {name: mangled for name, mangled in pairs if mangled is not None}
+        by_id = {name: mangled for name, mangled in pairs if isinstance(name, int) and isinstance(mangled, int)}
         texts = self.db.strings({*by_id, *by_id.values()})
         return {texts[name]: texts[mangled] for name, mangled in by_id.items() if name in texts and mangled in texts}
 
@@ -159,10 +167,15 @@ class NsysTrace:
         return self._rows[selection]
 
     def _placed_rows(self, selection: Selection) -> Iterator[tuple[Place, Columns]]:
-        from tcscope.sources.nsys.rows import groups
+        """Start and end of the selected launches by kernel, device and process; grouped once."""
+        from tcscope.sources.nsys.rows import Columns, groups
 
-        rows = self._chosen_rows(selection)
-        found = list(groups(rows, ("demangledName", "deviceId", "globalPid")))
+        if selection not in self._groups:
+            keys = ("demangledName", "deviceId", "globalPid")
+            rows = self._chosen_rows(selection)
+            times = Columns({name: rows[name] for name in (*keys, "start", "end")})
+            self._groups[selection] = list(groups(times, keys))
+        found = self._groups[selection]
         names = self.db.kernel_names({name for (name, _, _), _ in found})
         for (name, ordinal, global_pid), group in found:
             place = names[name], *self.devices.place(ordinal, global_pid)

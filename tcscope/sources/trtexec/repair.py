@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ _ELEMENT_END = re.compile(r'"(?=\s*(?:,\s*"|\]))')
 _NO_NUMBER = re.compile(r"(?<=[:\s])[-+]?(?:nan|inf)(?:\([^)\n]*\))?(?=\s*[,}\]])", re.IGNORECASE)
 _BEGINS = re.compile(r"\s*[\[{]")
 
+MOST_BYTES = 25_000_000  # as Python's objects up to twenty-five times as much
 CUT = "copy the file again, or let trtexec write it again"
 
 
@@ -35,6 +37,8 @@ def read_json(path: Path) -> Any:
         return json.loads(text, strict=False)
     except ValueError as error:
         problem = error
+    except RecursionError as error:
+        raise TraceError(f"{path} is nested too deep to be a file of trtexec", CUT) from error
     mended = _NO_NUMBER.sub("null", text)
     for attempt, what in (
         (mended, "numbers that are none"),
@@ -42,7 +46,7 @@ def read_json(path: Path) -> Any:
     ):
         try:
             value = json.loads(attempt, strict=False)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         print(f"note: {path.name} is not valid JSON: {what}; read all the same", file=sys.stderr)
         return value
@@ -52,14 +56,26 @@ def read_json(path: Path) -> Any:
 def read_text(path: Path) -> str:
     """A file's text, whatever its encoding. Raises UsageError."""
     try:
+        demand_size(path)
         raw = path.read_bytes()
     except FileNotFoundError as error:
         raise UsageError(
             f"no such file: {path}", "trtexec --exportLayerInfo=L.json --exportProfile=P.json ..."
         ) from error
     except OSError as error:
-        raise UsageError(f"can't read {path}: {error.strerror}") from error
+        raise UsageError(f"can't read {path}: {error.strerror}", "give a JSON file") from error
+    except ValueError as error:  # a zero byte in the name
+        raise UsageError(f"no such file: {path}", "give a JSON file") from error
     return raw.decode(json.detect_encoding(raw), "replace")
+
+
+def demand_size(path: Path) -> None:
+    """Raise TraceError where a JSON file is too large to be read, UsageError where it is no file, OSError."""
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode) and not stat.S_ISDIR(state.st_mode):
+        raise UsageError(f"{path} is a pipe or a device, not a file", "give a JSON file")
+    if state.st_size > MOST_BYTES:
+        raise TraceError(f"{path} is larger than {MOST_BYTES // 1_000_000} MB, and no JSON that tcscope reads is", CUT)
 
 
 def begins_as_json(head: bytes) -> bool:
@@ -88,4 +104,4 @@ def _rewritten(text: str) -> str:
 
 
 def _place(error: ValueError) -> str:
-    return f"no JSON from line {error.lineno} on" if isinstance(error, json.JSONDecodeError) else str(error)
+    return f"no JSON from line {error.lineno} on" if isinstance(error, json.JSONDecodeError) else str(error)[:100]
