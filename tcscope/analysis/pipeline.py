@@ -17,7 +17,7 @@ from tcscope.errors import UsageError
 from tcscope.model import Finding, RangeLevel, Report, Selection
 from tcscope.rulebook import RuleBook
 from tcscope.sources import NsysTrace, open_source
-from tcscope.sources.trtexec import EnginePair, open_pair, read_layers
+from tcscope.sources.trtexec import EnginePair, open_pair, read_layers, read_version
 
 
 def analyze(
@@ -67,7 +67,7 @@ def analyze(
             return group(source, by)
     book = book or RuleBook.load(rules)
     if not isinstance(source, NsysTrace):
-        return finished(report_of_pair(source, book), by, gaps(source))
+        return finished(_versioned(report_of_pair(source, book), source.path), by, gaps(source))
     try:
         proof = MachineCode(load(sass)) if sass else None
         if layers is None:
@@ -78,9 +78,14 @@ def analyze(
         engine = read_layers(Path(layers))
         level = level or RangeLevel()
         report = summarize(source, book, selection, stats=stats, level=level, engine=engine, proof=proof)
-        return finished(report, by, differences(report, engine, Path(layers).name))
+        return finished(_versioned(report, Path(layers)), by, differences(report, engine, Path(layers).name))
     finally:
         source.close()
+
+
+def _versioned(report: Report, layers: Path) -> Report:
+    """The report with the version of TensorRT that its layer file names."""
+    return replace(report, trace=replace(report.trace, tensorrt=read_version(layers)))
 
 
 def _opened(

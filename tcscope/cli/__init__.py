@@ -40,16 +40,16 @@ COMMANDS = (
     diff,
     check,
     history,
+    timeline,
     explain,
-    info,
+    verify,
     sass,
+    info,
+    slim,
     sensitivity,
     advise,
     cut,
-    verify,
     rules,
-    slim,
-    timeline,
 )
 EPILOG = """\
 exit codes: 0 ok; 1 a gate or rule test failed; 2 usage or configuration;

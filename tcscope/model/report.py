@@ -25,7 +25,10 @@ REPORT_SCHEMA = "tcscope.report/1"
 
 @dataclass(frozen=True, slots=True)
 class TraceInfo:
-    """Where the numbers come from. `file` is the file's name without its folder; times of day are UTC."""
+    """Where the numbers come from. `file` is the file's name without its folder; times of day are UTC.
+
+    `tensorrt` is the version that ran the engine, where `profile` wrote it into the layer file.
+    """
 
     file: str
     tool: str = ""
@@ -37,6 +40,7 @@ class TraceInfo:
     devices: tuple[Device, ...] = ()
     processes: tuple[int, ...] = ()
     selection: Selection = field(default_factory=Selection)
+    tensorrt: str | None = field(default=None, metadata=OMITTED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,10 +86,11 @@ def how_measured(whole: Measurement) -> str:
 
 
 def captured_with(trace: TraceInfo) -> str:
-    """`Nsight Systems 2025.3.2.0 (schema 3.20.3), 2026-11-23T06:06:53`."""
+    """`Nsight Systems 2025.3.2.0 (schema 3.20.3), TensorRT 8.6.0, 2026-11-23T06:06:53`."""
     schema = f"schema {trace.schema_version}" if trace.schema_version else ""
     tool = f"{trace.tool} ({schema})" if trace.tool and schema else trace.tool or schema
-    return ", ".join(part for part in (tool, trace.captured) if part) or "unknown tool"
+    engine = f"TensorRT {plain(trace.tensorrt)}" if trace.tensorrt else ""
+    return ", ".join(part for part in (tool, engine, trace.captured) if part) or "unknown tool"
 
 
 def selection(trace: TraceInfo) -> str:

@@ -1,4 +1,4 @@
-"""Whether a baseline may be compared: same GPU, same part of the trace."""
+"""Whether a baseline may be compared: same GPU, same TensorRT, same part of the trace."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from tcscope.model import Device, Report, Selection
 
 def differences(base: Report, new: Report) -> list[str]:
     """What makes two reports incomparable, a sentence each. What one of them doesn't know is no difference."""
-    return [*_gpus(base.trace.devices, new.trace.devices), *_selections(base.trace.selection, new.trace.selection)]
+    return [
+        *_gpus(base.trace.devices, new.trace.devices),
+        *_engines(base.trace.tensorrt, new.trace.tensorrt),
+        *_selections(base.trace.selection, new.trace.selection),
+    ]
 
 
 def remarks(base: Report, new: Report) -> list[str]:
@@ -31,6 +35,11 @@ def _gpus(base: tuple[Device, ...], new: tuple[Device, ...]) -> Iterator[str]:
         ):
             if before and after and before != after:
                 yield f"the baseline ran {what} {before}, this {what} {after}"
+
+
+def _engines(base: str | None, new: str | None) -> Iterator[str]:
+    if base and new and base != new:
+        yield f"the baseline ran with TensorRT {base}, this with {new}"
 
 
 def _selections(base: Selection, new: Selection) -> Iterator[str]:

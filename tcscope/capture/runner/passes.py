@@ -69,7 +69,7 @@ def measure(cuda: Cuda, inference: Inference, warmup: int, iterations: int, grap
 
 
 def layer_info(trt: Any, engine: Any, context: Any) -> str:
-    """What the engine inspector says of the layers, as JSON; empty where this TensorRT has none."""
+    """What the engine inspector says of the layers, as JSON, and TensorRT's version; empty where it has none."""
     if not hasattr(engine, "create_engine_inspector"):
         print("note: this TensorRT has no engine inspector: no layer file", file=sys.stderr)
         return ""
@@ -77,7 +77,8 @@ def layer_info(trt: Any, engine: Any, context: Any) -> str:
     inspector.execution_context = context
     text = str(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
     try:
-        return json.dumps(json.loads(text, strict=False), indent=1)  # it holds raw control characters
+        told = json.loads(text, strict=False)  # it holds raw control characters
+        return json.dumps({**told, "TensorRT": str(trt.__version__)} if isinstance(told, dict) else told, indent=1)
     except ValueError:
         return text
 

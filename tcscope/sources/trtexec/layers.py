@@ -13,12 +13,20 @@ from tcscope.sources.trtexec.nodes import nodes_of
 from tcscope.sources.trtexec.repair import read_json
 
 _ROOTS = ("layers", "layerinfo", "layer information")
+_LONGEST_VERSION = 40
 _EXPORT = "trtexec --profilingVerbosity=detailed --exportLayerInfo=LAYERS.json ..."
 
 
 def read_layers(path: Path) -> tuple[Layer, ...]:
     """The engine's layers in the order in which they run. Raises UsageError and TraceError."""
     return layers_of(read_json(path), path)
+
+
+def read_version(path: Path) -> str | None:
+    """The version of TensorRT that a layer file of `profile` names. Raises UsageError and TraceError."""
+    data = read_json(path)
+    version = _lowered(data).get("tensorrt") if isinstance(data, Mapping) else None
+    return version[:_LONGEST_VERSION] if isinstance(version, str) else None
 
 
 def layers_of(data: Any, path: Path) -> tuple[Layer, ...]:
