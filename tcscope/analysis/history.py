@@ -15,7 +15,8 @@ from tcscope.analysis.budget.measure import value
 from tcscope.analysis.budget.metrics import EVERYWHERE, PART, VOCABULARIES, WHOLE_ALONE, complaints, measure_of
 from tcscope.analysis.budget.noise import noise
 from tcscope.errors import TraceError, UsageError
-from tcscope.model import Check, Evidence, Kernel, Measure, Report, Scope, Totals, TraceInfo
+from tcscope.model import Evidence, Kernel, Report, Totals, TraceInfo
+from tcscope.model.check import Check, Measure, Scope
 from tcscope.model.history import Figure, KernelTotal, Run
 from tcscope.sources import history
 

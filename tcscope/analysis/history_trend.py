@@ -11,7 +11,7 @@ from statistics import median
 
 from tcscope.analysis.history import Asked, figure_in, metric_of
 from tcscope.errors import TraceError, UsageError
-from tcscope.model import Measure
+from tcscope.model.check import Measure
 from tcscope.model.history import Figure, Point, Run, Series, Trend
 from tcscope.sources import history
 from tcscope.wording import plain

@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tcscope.analysis.engine import gaps, report_of_pair
 from tcscope.analysis.findings import find, in_order
 from tcscope.analysis.grouping import DEFAULT_BY, checked, group
 from tcscope.analysis.join.layers import differences
 from tcscope.analysis.ledger.entries import ledger
-from tcscope.analysis.sass import MachineCode, load
 from tcscope.analysis.summarize import summarize
 from tcscope.errors import UsageError
 from tcscope.model import Finding, RangeLevel, Report, Selection
 from tcscope.rulebook import RuleBook
 from tcscope.sources import NsysTrace, open_source
 from tcscope.sources.trtexec import EnginePair, open_pair, read_layers, read_version
+
+if TYPE_CHECKING:
+    from tcscope.analysis.sass import MachineCode
 
 
 def analyze(
@@ -69,7 +72,7 @@ def analyze(
     if not isinstance(source, NsysTrace):
         return finished(_versioned(report_of_pair(source, book), source.path), by, gaps(source))
     try:
-        proof = MachineCode(load(sass)) if sass else None
+        proof = _machine_code(sass) if sass else None
         if layers is None:
             report = summarize(source, book, selection, stats=stats, level=level, proof=proof)
             if "layer" in by and not report.layers and report.layering is not None:
@@ -81,6 +84,12 @@ def analyze(
         return finished(_versioned(report, Path(layers)), by, differences(report, engine, Path(layers).name))
     finally:
         source.close()
+
+
+def _machine_code(files: Sequence[str | Path]) -> MachineCode:
+    from tcscope.analysis.sass import MachineCode, load
+
+    return MachineCode(load(files))
 
 
 def _versioned(report: Report, layers: Path) -> Report:

@@ -22,7 +22,8 @@ from tcscope.errors import UsageError
 
 if TYPE_CHECKING:
     from tcscope.analysis.budget.budget import Budget, Entry
-    from tcscope.model import Check, Report, Selection
+    from tcscope.model import Report, Selection
+    from tcscope.model.check import Check
 
 SUFFIXES = {".txt": "table", ".json": "json", ".md": "markdown", ".xml": "junit"}
 FORMATS = ("table", "github", "junit", "json", "markdown", "md")
@@ -133,7 +134,7 @@ def _selection(args: argparse.Namespace, budget: Budget) -> Selection:
 
 def _of_options(args: argparse.Namespace) -> tuple[Entry, ...]:
     from tcscope.analysis.budget.budget import read_options
-    from tcscope.model import Clause
+    from tcscope.model.check import Clause
 
     return read_options(
         ((Clause.FAIL_ON, args.fail_on), (Clause.WARN_ON, args.warn_on), (Clause.REQUIRE, args.require))

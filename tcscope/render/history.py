@@ -9,7 +9,7 @@ from typing import TextIO
 
 from rich.text import Text
 
-from tcscope.model import Measure, Outcome
+from tcscope.model.check import Measure, Outcome
 from tcscope.model.history import Point, Series, Trend
 from tcscope.render import terminal
 from tcscope.render.csvwriter import CsvWriter

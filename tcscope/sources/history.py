@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from tcscope.errors import UsageError
-from tcscope.model import Measure, Op, Outcome, Precision, Unit
+from tcscope.model import Op, Precision, Unit
+from tcscope.model.check import Measure, Outcome
 from tcscope.model.history import Figure, KernelTotal, Run
 from tcscope.sources.plain_file import demand_file
 

@@ -16,7 +16,8 @@ from tcscope.analysis.budget.metrics import measure_of, words_of
 from tcscope.analysis.budget.noise import noise
 from tcscope.analysis.budget.run import absolute, check
 from tcscope.errors import ConfigError, TraceError, UnanswerableError, UsageError
-from tcscope.model import Check, Clause, Device, Measure, Outcome, Report, Scope, Selection
+from tcscope.model import Device, Report, Selection
+from tcscope.model.check import Check, Clause, Measure, Outcome, Scope
 from tests.support.budgets import BASE, CONV, F32, FFMA, GEMM, HMMA, NEW, ODD, REFORMAT, T16, entry, instances, made
 from tests.support.reports import GTX, REPORTS, report
 

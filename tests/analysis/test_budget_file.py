@@ -13,7 +13,8 @@ import tcscope
 from tcscope.analysis.budget.budget import Budget
 from tcscope.analysis.budget.file import find_budget, read_budget, validate
 from tcscope.errors import ConfigError, UsageError
-from tcscope.model import Clause, Selection
+from tcscope.model import Selection
+from tcscope.model.check import Clause
 
 YAML = """\
 schema: tcscope.budget/1

@@ -16,8 +16,8 @@ from tcscope.analysis.budget.budget import read_entry
 from tcscope.analysis.budget.grammar import TIME_UNITS, Expression, Metric, Quantity, Value, parse
 from tcscope.analysis.budget.metrics import complaints, measure_of
 from tcscope.analysis.budget.schema import budget_schema, condition_pattern
-from tcscope.model import Measure, Op, Precision, Scope, Unit
-from tcscope.model.check import Clause
+from tcscope.model import Op, Precision, Unit
+from tcscope.model.check import Clause, Measure, Scope
 
 SCHEMA = Path(tcscope.__file__).parent / "model" / "budget.schema.json"
 SHARES = (

@@ -14,7 +14,8 @@ from tcscope.analysis import history
 from tcscope.analysis.budget.run import report_of
 from tcscope.analysis.history_trend import differs, trend
 from tcscope.errors import TraceError, UsageError
-from tcscope.model import Device, Measure, Op, Outcome, Report, Selection, Unit
+from tcscope.model import Device, Op, Report, Selection, Unit
+from tcscope.model.check import Measure, Outcome
 from tcscope.model.history import Figure, Trend
 from tests.support import checks
 from tests.support.places import FP16, INT8

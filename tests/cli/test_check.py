@@ -14,7 +14,8 @@ import pytest
 
 from tcscope.analysis.pipeline import analyze
 from tcscope.cli import main
-from tcscope.model import Check, RangeLevel, Report
+from tcscope.model import RangeLevel, Report
+from tcscope.model.check import Check
 from tests.support.cli import failure, run
 from tests.support.places import FP16, GRAPHS, INT8, NO_KERNELS, ORIN, SHARED_TRACES
 

@@ -19,7 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tcscope
-from tcscope.model import Amount, Cause, Check, Moved, Outcome, Scope
+from tcscope.model import Cause
+from tcscope.model.check import Amount, Check, Moved, Outcome, Scope
 from tcscope.render.check.github import as_github
 from tcscope.render.check.junit import as_junit
 from tcscope.render.check.markdown import as_markdown

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import tcscope
 from tcscope.analysis.budget.run import check as held
-from tcscope.model import Amount, Check, Clause, Outcome
+from tcscope.model.check import Amount, Check, Clause, Outcome
 from tcscope.model.schema import check_schema
 from tcscope.render.check.terminal import as_text, write
 from tcscope.wording import plain

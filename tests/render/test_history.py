@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from tcscope.model import Measure, Outcome
+from tcscope.model.check import Measure, Outcome
 from tcscope.model.history import Point, Series, Trend
 from tcscope.render import history
 from tests.support.checks import HOSTILE

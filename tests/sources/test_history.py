@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tcscope.errors import UsageError
-from tcscope.model import Measure, Op, Outcome, Precision, Unit
+from tcscope.model import Op, Precision, Unit
+from tcscope.model.check import Measure, Outcome
 from tcscope.model.history import Figure, KernelTotal, Run
 from tcscope.sources import history
 from tcscope.sources.history_commit import VARIABLES, commit

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from tcscope.analysis.budget.budget import Entry, read_entry
 from tcscope.model import (
-    Clause,
     Device,
     Instance,
     Iterations,
@@ -24,6 +23,7 @@ from tcscope.model import (
     TensorShare,
     Unit,
 )
+from tcscope.model.check import Clause
 from tests.support.reports import H100, kernel, report
 
 HMMA, FFMA, COPY, ODD = "conv_h884_kernel", "gemm_ffma_kernel", "copyPackedKernel", "mystery"

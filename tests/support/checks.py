@@ -4,27 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tcscope.model import (
-    Amount,
-    Cause,
-    Check,
-    Clause,
-    Condition,
-    Counts,
-    Device,
-    Measure,
-    Moved,
-    Op,
-    Outcome,
-    Precision,
-    Ran,
-    Scope,
-    Selection,
-    Spot,
-    TensorShare,
-    TraceInfo,
-    Unit,
-)
+from tcscope.model import Cause, Device, Op, Precision, Selection, TensorShare, TraceInfo, Unit
+from tcscope.model.check import Amount, Check, Clause, Condition, Counts, Measure, Moved, Outcome, Ran, Scope, Spot
 
 H100 = Device(0, "NVIDIA H100 80GB HBM3", 90, 132, True, "GH100", False)
 HOSTILE = "a<b>&|`x`%0A%\nend:,]]>\x1b[31m\x00##[error]::error::\u202e\ufffe🔥"

@@ -9,7 +9,8 @@ from pathlib import Path
 from tcscope.analysis.budget.grammar import Expression, GrammarError, parse
 from tcscope.analysis.budget.metrics import complaints
 from tcscope.errors import ConfigError
-from tcscope.model import Clause, Selection
+from tcscope.model import Selection
+from tcscope.model.check import Clause
 
 BUDGET_SCHEMA = "tcscope.budget/1"
 OPTIONS = {Clause.FAIL_ON: "--fail-on", Clause.WARN_ON: "--warn-on", Clause.REQUIRE: "--require"}

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from tcscope.analysis.budget.budget import BUDGET_SCHEMA, HINT, Budget, Entry, read_entry
 from tcscope.errors import ConfigError, UsageError
-from tcscope.model import Clause, Selection
+from tcscope.model import Selection
+from tcscope.model.check import Clause
 from tcscope.rulebook.yamlfile import Fields, Problems, compose, scalar_int
 from tcscope.sources.plain_file import demand_file
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from tcscope.model import Scope
+from tcscope.model.check import Scope
 
 OPERATORS = ("<", "<=", ">", ">=", "==", "!=")
 TIME_UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}

@@ -16,7 +16,8 @@ from tcscope.analysis.budget.noise import Noise, noise
 from tcscope.analysis.budget.numbers import amounts
 from tcscope.analysis.difference.sides import has_layers
 from tcscope.errors import TraceError
-from tcscope.model import Amount, Clause, Condition, Diff, Measure, Outcome, Report
+from tcscope.model import Diff, Report
+from tcscope.model.check import Amount, Clause, Condition, Measure, Outcome
 from tcscope.wording import duration, plain
 
 COMPARE: dict[str, Callable[[Fraction, Fraction], bool]] = {

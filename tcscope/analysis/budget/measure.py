@@ -11,7 +11,8 @@ from fractions import Fraction
 from tcscope.analysis.budget.grammar import Metric
 from tcscope.analysis.budget.metrics import VOCABULARIES
 from tcscope.errors import TraceError
-from tcscope.model import LayerKernel, Op, Report, Scope, Spot, Unit
+from tcscope.model import LayerKernel, Op, Report, Unit
+from tcscope.model.check import Scope, Spot
 
 SHOWN = 10  # how many layers or kernels a condition names
 _ADDITIVE = ("share", "kernel_time", "kernel_time_per_range", "reformat_time", "launches")  # nothing of it is 0

@@ -8,7 +8,8 @@ from fractions import Fraction
 
 from tcscope.analysis.budget.grammar import BASELINE, TIME_UNITS, Metric, Parsed, Quantity
 from tcscope.errors import did_you_mean
-from tcscope.model import Measure, Op, Precision, Scope, Unit
+from tcscope.model import Op, Precision, Unit
+from tcscope.model.check import Measure, Scope
 
 SHARE, TIME, COUNT, WORD = Measure.SHARE, Measure.TIME, Measure.COUNT, Measure.WORD
 VOCABULARIES: dict[str, type[Enum]] = {"unit": Unit, "precision": Precision, "op": Op}

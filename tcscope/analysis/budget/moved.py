@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from tcscope.analysis.budget.measure import cues_of
-from tcscope.model import Cause, Change, ChangeSide, Diff, LayerKernel, Moved, Op, Precision, Ran, Report, Scope, Unit
+from tcscope.model import Cause, Change, ChangeSide, Diff, LayerKernel, Op, Precision, Report, Unit
+from tcscope.model.check import Moved, Ran, Scope
 
 
 def moved(diff: Diff, base: Report, new: Report) -> tuple[Moved, ...]:

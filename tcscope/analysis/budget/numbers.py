@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from tcscope.model import Amount, Measure
+from tcscope.model.check import Amount, Measure
 from tcscope.wording import duration, percent
 
 

@@ -11,7 +11,8 @@ from tcscope.analysis.budget.judge import Sides, judge
 from tcscope.analysis.budget.likeness import differences, remarks, selected
 from tcscope.analysis.budget.moved import moved
 from tcscope.errors import ConfigError, TraceError, UnanswerableError, UsageError
-from tcscope.model import REPORT_SCHEMA, Check, Clause, Condition, Counts, Diff, Outcome, RangeLevel, Report, Selection
+from tcscope.model import REPORT_SCHEMA, Diff, RangeLevel, Report, Selection
+from tcscope.model.check import Check, Clause, Condition, Counts, Outcome
 from tcscope.wording import count, duration, percent
 
 NO_CONDITION = "tcscope check TRACE --fail-on 'tensor_share < 75%', or write a tcscope.yaml"

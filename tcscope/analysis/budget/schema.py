@@ -13,7 +13,7 @@ from typing import Any
 from tcscope.analysis.budget.budget import BUDGET_SCHEMA
 from tcscope.analysis.budget.grammar import BASELINE, TIME_UNITS
 from tcscope.analysis.budget.metrics import EVERYWHERE, PART, SCOPED_ALONE, VOCABULARIES, WHOLE_ALONE, words_of
-from tcscope.model import Clause, Measure, Scope
+from tcscope.model.check import Clause, Measure, Scope
 
 _NUMBER = r"[0-9]+(\.[0-9]+)?"
 _SIGN = r" *[-+] *"

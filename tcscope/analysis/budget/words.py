@@ -9,7 +9,8 @@ from tcscope.analysis.budget.budget import Entry
 from tcscope.analysis.budget.grammar import Metric
 from tcscope.analysis.budget.measure import SHOWN, chosen, cues_of, glob
 from tcscope.errors import TraceError
-from tcscope.model import Amount, Change, Clause, Condition, Diff, Measure, Outcome, Report, Scope, Spot
+from tcscope.model import Change, Diff, Report
+from tcscope.model.check import Amount, Clause, Condition, Measure, Outcome, Scope, Spot
 from tcscope.wording import plain
 
 _CUDA_SIDE = ("cuda_core", "unknown")  # words of a unit that nobody wishes for

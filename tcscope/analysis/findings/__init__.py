@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from tcscope.analysis.findings import activity, capture, int8, launching, reformats, shapes, units
+from tcscope.analysis.findings import capture, int8, launching, reformats, shapes, units
 from tcscope.model import Finding, Level, Report
 
-_FAMILIES = (capture.find, units.find, int8.find, shapes.find, reformats.find, launching.find, activity.find)
+_FAMILIES = (capture.find, units.find, int8.find, shapes.find, reformats.find, launching.find)
 _ORDER = list(Level)
 
 
 def find(report: Report) -> tuple[Finding, ...]:
     """The findings of a report, whose ledger is there if it has layers, in order."""
-    return in_order(finding for family in _FAMILIES for finding in family(report))
+    families: tuple[Callable[[Report], Iterable[Finding]], ...] = _FAMILIES
+    if report.measurement is not None:
+        from tcscope.analysis.findings import activity
+
+        families = (*families, activity.find)
+    return in_order(finding for family in families for finding in family(report))
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tcscope.model import Check, Condition, Outcome
+from tcscope.model.check import Check, Condition, Outcome
 from tcscope.render.check import lines
 from tcscope.render.check.text import headline
 from tcscope.render.text import shorten

@@ -12,7 +12,7 @@ from collections import Counter
 from datetime import datetime, timezone
 from xml.etree import ElementTree as Xml
 
-from tcscope.model import Check, Condition, Outcome
+from tcscope.model.check import Check, Condition, Outcome
 from tcscope.render.check import lines
 from tcscope.render.check.text import headline
 from tcscope.wording import plain

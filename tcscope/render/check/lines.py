@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tcscope.model import Check, Condition, Moved, Outcome, Ran, Spot
+from tcscope.model.check import Check, Condition, Moved, Outcome, Ran, Spot
 from tcscope.render.text import shorten
 from tcscope.wording import count, duration, percent, plain
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tcscope.model import Check, Condition, Moved, Outcome, Ran
+from tcscope.model.check import Check, Condition, Moved, Outcome, Ran
 from tcscope.render import text
 from tcscope.render.check import lines
 from tcscope.render.check.text import headline

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import TextIO
 
-from tcscope.model import Check, Condition, Moved, Outcome, Spot
+from tcscope.model.check import Check, Condition, Moved, Outcome, Spot
 from tcscope.render.check import text as check_text
 from tcscope.render.check.lines import MOST, place, worst_first
 from tcscope.render.text import gpus

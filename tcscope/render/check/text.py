@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tcscope.model import Check, Condition, Measure, Moved, TraceInfo
+from tcscope.model import TraceInfo
+from tcscope.model.check import Check, Condition, Measure, Moved
 from tcscope.render.check.lines import verdict
 from tcscope.render.diff.names import brief
 from tcscope.render.text import cut, selection
