@@ -82,4 +82,4 @@ def test_a_tower_of_fifty_layers_takes_less_than_running_it_whole_for_each(tmp_p
         expected.append(float(((new - base) ** 2).sum() / (base**2).sum()))
     plain = time.perf_counter() - began
     assert [layer.loss for layer in found.layers] == pytest.approx(expected, rel=1e-3)
-    assert ours < plain  # three times and more on a quiet machine: tests/bench/measure_sensitivity.py
+    assert ours < plain  # how much: tests/bench/measure_sensitivity.py
