@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tcscope.capture.engine import EngineRun, Runner, Trtexec
-from tcscope.capture.process import Log, run
+from tcscope.capture.process import Log, answer_of, run
 from tcscope.errors import TraceError, UsageError
 from tcscope.rulebook.counters import counter_table
 from tcscope.wording import plain
@@ -43,7 +42,6 @@ _OPTION = re.compile(r"^\s*(?:-\w \[ )?(--[a-z][a-z0-9-]*)", re.MULTILINE)
 _METRIC = re.compile(r"^(\w+__\w+)\s", re.MULTILINE)
 _DEVICE = re.compile(r"^Device\s", re.MULTILINE)
 _SHOWN_FOR = 90  # whose metrics a dry run shows where there is no ncu to ask
-_SILENT_S = 120
 _QUOTED = 3
 
 
@@ -169,20 +167,4 @@ def count_launches(command: Sequence[str], output: Path, log: Log) -> None:
 
 
 def _said(path: Path, *arguments: str) -> str:
-    """All that a short command of ncu prints."""
-    try:
-        done = subprocess.run(  # noqa: S603 - the ncu that the user has
-            [str(path), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=_SILENT_S,
-        )
-    except OSError as error:
-        raise TraceError(f"can't run {path}: {error.strerror}", "--ncu /path/to/ncu") from error
-    except subprocess.TimeoutExpired as error:
-        raise TraceError(f"{path} {arguments[-1]} says nothing for {_SILENT_S} s", "--ncu /path/to/ncu") from error
-    return done.stdout
+    return answer_of(path, "--ncu /path/to/ncu", *arguments)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tcscope.capture.process import answer_of
 from tcscope.errors import TraceError
 from tcscope.sources.nsys_rep import find_nsys
 
@@ -15,7 +15,6 @@ _STOPPABLE = frozenset({"--session-new", "--kill"})
 _VERSION = re.compile(r"version\s+(\d{4}(?:\.\d+)+)")
 _OPTION = re.compile(r"^\s*(?:-\w,\s+)?(--[a-z][a-z0-9-]*)", re.MULTILINE)
 _NONE = re.compile(r"None of the installed GPUs are supported|GPUs not found")
-_SILENT_S = 60
 
 # What an nsys of 2024.5 or newer knows of what is used here: taken as known where there is none to ask.
 NEWEST = (
@@ -147,20 +146,4 @@ def says_refused(text: str) -> bool:
 
 
 def _said(path: Path, *arguments: str) -> str:
-    """All that a short command of nsys prints."""
-    try:
-        done = subprocess.run(  # noqa: S603 - the nsys that the user has
-            [str(path), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=_SILENT_S,
-        )
-    except OSError as error:
-        raise TraceError(f"can't run {path}: {error.strerror}", "--nsys /path/to/nsys") from error
-    except subprocess.TimeoutExpired as error:
-        raise TraceError(f"{path} {arguments[-1]} says nothing for {_SILENT_S} s", "--nsys /path/to/nsys") from error
-    return done.stdout
+    return answer_of(path, "--nsys /path/to/nsys", *arguments)

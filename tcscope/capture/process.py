@@ -20,6 +20,7 @@ from tcscope.errors import TraceError
 
 _LINES = 40  # of a child's output, kept to be quoted
 _DRAIN_S = 2.0  # how long to wait for output of what a child left running behind it
+_SILENT_S = 120  # how long a tool may take to say its version
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM))  # one for each Ctrl-C
 
 
@@ -34,6 +35,26 @@ class Ended:
     code: int
     lines: tuple[str, ...]
     interrupted: bool
+
+
+def answer_of(tool: Path, remedy: str, *arguments: str) -> str:
+    """All that a short command of a tool prints. Raises TraceError, with the remedy, where it says nothing."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the nsys or ncu that the user has
+            [str(tool), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_SILENT_S,
+        )
+    except OSError as error:
+        raise TraceError(f"can't run {tool}: {error.strerror}", remedy) from error
+    except subprocess.TimeoutExpired as error:
+        raise TraceError(f"{tool} {arguments[-1]} says nothing for {_SILENT_S} s", remedy) from error
+    return done.stdout
 
 
 class Log:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Sequence
 from typing import TextIO
@@ -21,22 +20,14 @@ _LEAST_NAME = 12
 
 def write(found: TraceSet, stream: TextIO, *, top: int = 10, full_names: bool = False) -> None:
     """Write the set; where the stream is no terminal it is plain and 80 columns wide, or $COLUMNS."""
-    console = terminal.console_for(stream)
-    if console.is_terminal:
-        Page(console, found, top, full_names).show()
-    else:
-        stream.write(as_text(found, top=top, full_names=full_names, width=console.width, encoding=console.encoding))
+    terminal.write_page(lambda console: Page(console, found, top, full_names).show(), stream)
 
 
 def as_text(
     found: TraceSet, *, top: int = 10, full_names: bool = False, width: int = 80, encoding: str = "utf-8"
 ) -> str:
     """The set as plain text, without blanks at the ends of lines."""
-    buffer = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="replace", newline="\n")
-    console = Console(file=buffer, width=width, color_system=None, highlight=False, emoji=False, markup=False)
-    Page(console, found, top, full_names).show()
-    buffer.seek(0)
-    return "".join(f"{line.rstrip()}\n" for line in buffer)
+    return terminal.plain_page(lambda console: Page(console, found, top, full_names).show(), width, encoding)
 
 
 class Page(Lines):
