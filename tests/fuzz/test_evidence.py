@@ -40,9 +40,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def table(rows: list[list[str]]) -> str:
-    stream = io.StringIO()
-    csv.writer(stream, quoting=csv.QUOTE_ALL).writerows(rows)
-    return stream.getvalue()
+    """Written by hand: Python 3.10's csv writes no zero byte."""
+    quoted = (",".join('"' + cell.replace('"', '""') + '"' for cell in row) for row in rows)
+    return "".join(f"{line}\r\n" for line in quoted)
 
 
 @effort(40)
