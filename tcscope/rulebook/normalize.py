@@ -24,7 +24,6 @@ _PREFIX = re.compile(
 )
 _SUFFIX = re.compile(r"(?:__?5x_(?:cudnn|cublas|cusparselt)|_cudnn(?:_infer|_train)?|_cublas|_cask_trt|_trt)$")
 _EXECUTE = re.compile(r"(?:_execute(?:_segment_k_(?:on|off))?_kernel(?:_kernel)?)$")
-_CAST = re.compile(r"\((?:unsigned |signed )?(?:bool|char|short|int|long|long long)\)")
 _QUALIFIER = re.compile(r"\b\w+::|\(anonymous namespace\)::")
 
 
@@ -44,7 +43,7 @@ def one_spelling(name: str) -> str:
 
 def simplified(name: str) -> str:
     """The canonical spelling as ncu simplifies it in its tables: no namespaces, no casts, numbers for booleans."""
-    text = _CAST.sub("", canonical(name)).replace("true", "1").replace("false", "0")
+    text = canonical(name).replace("true", "1").replace("false", "0")
     return _QUALIFIER.sub("", text)
 
 

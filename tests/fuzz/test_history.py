@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from tcscope import analyze
 from tcscope.cli import main
+from tests.fuzz.damage import change_schema, damaged
 from tests.fuzz.hold import effort, held
 from tests.fuzz.test_sqlite import CELLS, SPOKEN
 from tests.support.places import FP16, INT8
@@ -76,20 +77,9 @@ def added(history: Path, trace: Path) -> int:
 def test_bytes_flipped_and_cut(
     filled: Path, trace: Path, data: st.DataObject, question: tuple[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    damaged = bytearray(filled.read_bytes())
-    for _ in range(data.draw(st.integers(1, 5))):
-        at = data.draw(st.one_of(st.integers(0, 110), st.integers(0, max(len(damaged) - 1, 0))))
-        kind = data.draw(st.sampled_from(["flip", "noise", "cut", "out"]))
-        if kind == "flip" and at < len(damaged):
-            damaged[at] ^= 1 << data.draw(st.integers(0, 7))
-        elif kind == "noise":
-            damaged[at : at + 8] = data.draw(st.binary(min_size=8, max_size=8))
-        elif kind == "cut":
-            del damaged[at:]
-        else:
-            del damaged[at : at + data.draw(st.integers(1, 5000))]
+    broken = damaged(filled.read_bytes(), data, 5)
     path = tmp_path_factory.mktemp("bytes") / "h.db"
-    path.write_bytes(damaged)
+    path.write_bytes(broken)
     both(path, trace, question)
 
 
@@ -145,14 +135,7 @@ def test_a_schema_of_another_kind(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     path = Path(shutil.copy(filled, tmp_path_factory.mktemp("schema") / "h.db"))
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("pragma synchronous = off")
-        for change, (table, column) in changes:
-            for statement in change.format(table=table, column=column).split("; "):
-                try:
-                    db.execute(statement)
-                except sqlite3.Error:  # what an earlier change took away
-                    break
+    change_schema(path, changes)
     both(path, trace, question)
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fuzz.damage import change_schema
 from tests.fuzz.hold import effort, held
 from tests.support.traces import TABLES, TraceBuilder
 
@@ -197,14 +198,7 @@ def test_a_schema_of_another_kind(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     path = whole().write(tmp_path_factory.mktemp("schema") / "t.sqlite")
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("pragma synchronous = off")
-        for change, (table, column) in changes:
-            for statement in change.format(table=table, column=column).split("; "):
-                try:
-                    db.execute(statement)
-                except sqlite3.Error:  # what an earlier change took away
-                    break
+    change_schema(path, changes)
     held(*command, path, folder=path.parent, codes=codes(command))
 
 

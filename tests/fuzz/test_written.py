@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fuzz.damage import change_schema, damaged
 from tests.fuzz.hold import effort, held
 from tests.fuzz.test_sqlite import CELLS, COLUMNS, SCHEMA_CHANGES, SPOKEN, loose, whole
 from tests.support.traces import TraceBuilder
@@ -65,20 +66,9 @@ def test_a_sound_trace(file: bytes, writer: tuple[str, tuple[str, ...]], tmp_pat
 def test_bytes_flipped_and_cut(
     file: bytes, writer: tuple[str, tuple[str, ...]], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    damaged = bytearray(file)
-    for _ in range(data.draw(st.integers(1, 6))):
-        at = data.draw(st.one_of(st.integers(0, 110), st.integers(0, max(len(damaged) - 1, 0))))
-        kind = data.draw(st.sampled_from(["flip", "noise", "cut", "out"]))
-        if kind == "flip" and at < len(damaged):
-            damaged[at] ^= 1 << data.draw(st.integers(0, 7))
-        elif kind == "noise":
-            damaged[at : at + 8] = data.draw(st.binary(min_size=8, max_size=8))
-        elif kind == "cut":
-            del damaged[at:]
-        else:
-            del damaged[at : at + data.draw(st.integers(1, 5000))]
+    broken = damaged(file, data, 6)
     path = tmp_path_factory.mktemp("bytes") / "t.sqlite"
-    path.write_bytes(damaged)
+    path.write_bytes(broken)
     written(path, writer)
 
 
@@ -122,14 +112,7 @@ def test_a_schema_of_another_kind(
 ) -> None:
     path = tmp_path_factory.mktemp("schema") / "t.sqlite"
     path.write_bytes(file)
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("pragma synchronous = off")
-        for change, (table, column) in changes:
-            for statement in change.format(table=table, column=column).split("; "):
-                try:
-                    db.execute(statement)
-                except sqlite3.Error:  # what an earlier change took away
-                    break
+    change_schema(path, changes)
     written(path, writer)
 
 

@@ -10,7 +10,7 @@ from tcscope.analysis.budget.grammar import Expression, GrammarError, parse
 from tcscope.analysis.budget.metrics import complaints
 from tcscope.errors import ConfigError
 from tcscope.model import Selection
-from tcscope.model.check import Clause
+from tcscope.model.check import Clause, Outcome
 
 BUDGET_SCHEMA = "tcscope.budget/1"
 OPTIONS = {Clause.FAIL_ON: "--fail-on", Clause.WARN_ON: "--warn-on", Clause.REQUIRE: "--require"}
@@ -32,6 +32,11 @@ class Entry:
     def place(self) -> str:
         """`tcscope.yaml:4`, or the option."""
         return f"{self.source}:{self.line}" if self.line else self.source
+
+    @property
+    def outcome_if_broken(self) -> Outcome:
+        """How it ends where it is broken."""
+        return Outcome.WARNED if self.clause is Clause.WARN_ON else Outcome.FAILED
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,7 +63,7 @@ def _number(entry: Entry, sides: Sides) -> Condition:
         chance = noise(metric, sides.base, sides.new, before, found)
     outcome, by_noise = Outcome.PASSED, ""
     if broken:
-        outcome = outcome_of(entry.clause)
+        outcome = entry.outcome_if_broken
         if chance is not None and before is not None:
             by_noise = _explained(chance, before, limit, found, too_much=too_much)
             outcome = Outcome.WITHIN_NOISE if by_noise else outcome
@@ -90,11 +90,6 @@ def _number(entry: Entry, sides: Sides) -> Condition:
         where_count=len(where),
         hint=_hint(entry) if outcome in (Outcome.FAILED, Outcome.WARNED) else "",
     )
-
-
-def outcome_of(clause: Clause) -> Outcome:
-    """How a broken condition ends."""
-    return Outcome.WARNED if clause is Clause.WARN_ON else Outcome.FAILED
 
 
 def _before(metric: Metric, measure: Measure, sides: Sides) -> Fraction:

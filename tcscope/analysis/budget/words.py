@@ -40,9 +40,7 @@ def judge(entry: Entry, report: Report, diff: Diff | None) -> Condition:
     verb = "must be" if demanded == "==" else "must not be"
     said = f"{plain(str(metric))} is {found}"
     count = f" in {len(broken)} of {len(subjects)} {metric.scope}s" if broken and len(subjects) > 1 else ""
-    outcome = Outcome.PASSED
-    if broken:
-        outcome = Outcome.WARNED if entry.clause is Clause.WARN_ON else Outcome.FAILED
+    outcome = entry.outcome_if_broken if broken else Outcome.PASSED
     as_before = "as in the baseline" if written.baseline else limit
     return Condition(
         text=entry.text,
