@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def add_recorded(group: argparse._ActionsContainer) -> None:
-    """`--polygraphy FILE...` and `--engine`."""
+    """`--polygraphy FILE...`, and `--engine` with the options of its build."""
     group.add_argument(
         "--polygraphy",
         metavar="FILE",
@@ -24,10 +24,21 @@ def add_recorded(group: argparse._ActionsContainer) -> None:
     group.add_argument(
         "--engine", action="store_true", help="let Polygraphy run FP32 in onnxruntime and INT8 in TensorRT, on this GPU"
     )
+    group.add_argument(
+        "--python", metavar="PATH", help="the Python that has TensorRT and Polygraphy (default: tcscope's own)"
+    )
+    group.add_argument(
+        "--tactic-sources", metavar="NAMES", default="", help="let TensorRT choose from these only: CUDNN,CUBLAS,..."
+    )
 
 
 def is_recorded(args: argparse.Namespace) -> bool:
-    """Whether recorded runs are asked for instead of a simulation."""
+    """Whether recorded runs are asked for instead of a simulation. Raises UsageError."""
+    for option, given in (("--python", args.python), ("--tactic-sources", args.tactic_sources)):
+        if given and not args.engine:
+            raise UsageError(
+                f"{option} belongs to --engine", "tcscope sensitivity model.onnx --engine --data calib.npz"
+            )
     return bool(args.polygraphy) or bool(args.engine)
 
 
@@ -56,9 +67,11 @@ def _engine(args: argparse.Namespace) -> Sensitivity:
     from tcscope.sensitivity.extra import require
 
     require()
-    from tcscope.sensitivity.polygraphy_run import require_engine, run_engine
+    from tcscope.capture.build import parse_tactic_sources
+    from tcscope.sensitivity.polygraphy_run import Engine, require_engine, run_engine
 
-    require_engine(args.model)
+    engine = Engine(args.python, parse_tactic_sources(args.tactic_sources))
+    require_engine(args.model, engine)
     network, samples = network_of(args, extra=True)
     with Status() as status:
-        return run_engine(network, samples, status)
+        return run_engine(network, samples, engine, status)

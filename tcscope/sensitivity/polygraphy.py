@@ -19,11 +19,14 @@ from tcscope.sensitivity.quantizable import OPS
 from tcscope.sensitivity.sums import Sums, compared
 from tcscope.wording import count
 
+_FORCE = "polygraphy run ... --precision-constraints prefer --layer-precisions LAYER:int8 ..."
 _OUTPUT = "_output_0"  # torch.onnx names the first output of a node after it
 _RUN = "polygraphy run model.onnx --onnxrt --onnx-outputs mark all --save-outputs fp32.json"
 _PASSING = frozenset(  # what may stand between a layer and the tensor that an engine shows of it
     ("BatchNormalization", "Relu", "Clip", "LeakyRelu", "Add", "Identity", "HardSwish", "Sigmoid")
 )
+# An INT8 tensor that fills its range has 6.02 * 8 + 1.76 = 50 dB of signal over noise; FP16 leaves some 70, FP32 130
+_BEYOND_INT8 = 60.0
 Run = list[Mapping[str, Array]]  # what each iteration gave, by tensor
 
 
@@ -201,3 +204,12 @@ def _notes(
         yield Finding("layers-not-marked", Level.WARNING, 0, said, "--onnx-outputs mark all, --trt-outputs mark all")
     if all(score.loss == 0 for score in scores.values()):
         yield Finding("same-runs", Level.WARNING, 0, "both runs are equal: was one of them INT8?", "")
+        return
+    exact = [layer.name for layer in layers if layer.score.sqnr_db is None or layer.score.sqnr_db > _BEYOND_INT8]
+    if exact:
+        every = len(exact) == len(layers)
+        all_of = count(len(layers), "layer")
+        said = f"none of {all_of} ran in INT8" if every else f"{len(exact)} of {all_of} didn't run in INT8"
+        said += f", by how little they differ (over {_BEYOND_INT8:g} dB): {', '.join(exact[:3])}"
+        level = Level.WARNING if every else Level.NOTE
+        yield Finding("not-int8", level, 0, said, _FORCE, layers=tuple(exact))

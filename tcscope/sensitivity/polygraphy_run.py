@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from importlib.util import find_spec
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tcscope.errors import UsageError
@@ -16,54 +17,112 @@ from tcscope.model.sensitivity import Sensitivity
 from tcscope.sensitivity.data import Samples
 from tcscope.sensitivity.network import Network
 from tcscope.sensitivity.polygraphy import read_runs, sensitivity_of_runs
+from tcscope.sensitivity.quantizable import quantizable
 
-_ELSEWHERE = "record it where the GPU is: {command}; then tcscope sensitivity MODEL --polygraphy runs.json"
+_RUN = "import sys; from polygraphy.tools import main; sys.exit(main())"  # the program may not be on the PATH
+_MISSING = "import sys, importlib.util as u; print('missing:', *[n for n in sys.argv[1:] if u.find_spec(n) is None])"
+_NEEDED = ("tensorrt", "polygraphy")
+_SILENT_S = 60
 Say = Callable[[str], None]
 
 
-def command_of(model: Path, inputs: Path, outputs: Path) -> list[str]:
-    """The command line: every tensor marked, the same inputs for both runners, which also calibrate INT8."""
-    program = Path(sys.executable).with_name("polygraphy")
-    return [
-        str(program) if program.exists() else "polygraphy",
-        *("run", str(model), "--onnxrt", "--trt", "--int8", "--fp16"),
-        *("--onnx-outputs", "mark", "all", "--trt-outputs", "mark", "all"),
-        *("--load-inputs", str(inputs), "--save-outputs", str(outputs)),
-    ]
+@dataclass(frozen=True)
+class Engine:
+    """TensorRT's side: the Python that has it (None: this one), and the tactic sources that it may use (none: all)."""
+
+    python: str | None = None
+    tactic_sources: tuple[str, ...] = ()
 
 
-def require_engine(model: Path) -> None:
-    """Raise UsageError where this Python has no TensorRT, no Polygraphy, or the machine no GPU."""
-    shown = " ".join(map(shlex.quote, ["polygraphy", *command_of(model, Path("inputs.json"), Path("runs.json"))[1:]]))
-    hint = _ELSEWHERE.format(command=shown)
-    missing = [name for name in ("tensorrt", "polygraphy") if find_spec(name) is None]
+def commands_of(
+    model: Path, layers: Sequence[str], shapes: Mapping[str, Sequence[int]], folder: Path, engine: Engine
+) -> list[list[str]]:
+    """The two command lines, FP32's and INT8's: every tensor marked, both fed `inputs.json`, which also calibrates.
+
+    `layers` shall run in INT8: left to itself TensorRT ran all of a small network in FP32, which is fast enough there.
+    `shapes` are those of the inputs with open dimensions. Outputs go to `fp32.json` and `int8.json` in the folder.
+    """
+    fp32 = [sys.executable, "-c", _RUN, "run", str(model), "--onnxrt", "--onnx-outputs", "mark", "all"]
+    int8 = [engine.python or sys.executable, "-c", _RUN, "run", str(model), "--trt", "--int8", "--fp16"]
+    int8 += ["--precision-constraints", "prefer", "--layer-precisions", *(f"{name}:int8" for name in layers)]
+    int8 += ["--trt-outputs", "mark", "all"]
+    if shapes:
+        int8 += ["--input-shapes", *(f"{name}:[{','.join(map(str, shape))}]" for name, shape in shapes.items())]
+    if engine.tactic_sources:
+        int8 += ["--tactic-sources", *engine.tactic_sources]
+    ends = ["--load-inputs", str(folder / "inputs.json"), "--save-outputs"]
+    return [[*fp32, *ends, str(folder / "fp32.json")], [*int8, *ends, str(folder / "int8.json")]]
+
+
+def require_engine(model: Path, engine: Engine) -> None:
+    """Raise UsageError where that Python has no TensorRT, no Polygraphy, or the machine no GPU."""
+    hint = (
+        f"record it where the GPU is: polygraphy run {shlex.quote(str(model))} --onnxrt --trt --int8 --fp16 "
+        "--onnx-outputs mark all --trt-outputs mark all --save-outputs runs.json; "
+        "then tcscope sensitivity MODEL --polygraphy runs.json"
+    )
+    missing = _missing(engine.python or sys.executable)
+    if missing and engine.python is not None:
+        what = f"--engine needs {' and '.join(missing)}, which {engine.python} doesn't have"
+        raise UsageError(what, f"{engine.python} -m pip install {' '.join(missing)}")
     if missing:
         raise UsageError(f"--engine needs {' and '.join(missing)}, which this Python doesn't have", hint)
     if not _has_gpu():
         raise UsageError("--engine needs a GPU, and CUDA finds none", hint)
 
 
-def run_engine(network: Network, samples: Samples, say: Say = lambda what: None) -> Sensitivity:
+def run_engine(network: Network, samples: Samples, engine: Engine, say: Say = lambda what: None) -> Sensitivity:
     """Run both, and compare every layer. Raises UsageError where Polygraphy fails, with the last line it said."""
-    require_engine(network.path)
+    require_engine(network.path, engine)
     from polygraphy.json import save_json
 
-    with tempfile.TemporaryDirectory(prefix="tcscope-") as folder:
-        inputs, outputs = Path(folder) / "inputs.json", Path(folder) / "runs.json"
-        save_json(list(samples.batches(samples.fixed or 1)), str(inputs))
-        command = command_of(network.path, inputs, outputs)
-        say(" ".join(map(shlex.quote, command)))
-        done = _run(command)
-        # polygraphy fails where outputs differ, which they do in INT8: what counts is that both were saved
-        if not outputs.exists():
-            said = [line for line in (done.stderr + done.stdout).splitlines() if line.startswith(("[E]", "[!]"))]
-            what = said[-1][4:] if said else f"exit code {done.returncode}"
-            raise UsageError(f"polygraphy run failed: {what[:200]}", " ".join(map(shlex.quote, command)))
-        return sensitivity_of_runs(read_runs([outputs]), network)
+    batch = samples.fixed or 1
+    dynamic = {value.name for value in network.inputs if _is_open(value)}
+    shapes = {name: (batch, *array.shape[1:]) for name, array in samples.arrays.items() if name in dynamic}
+    with tempfile.TemporaryDirectory(prefix="tcscope-") as name:
+        folder = Path(name)
+        save_json(list(samples.batches(batch)), str(folder / "inputs.json"))
+        layers = [layer.name for layer in quantizable(network)[0]]
+        for command in commands_of(network.path, layers, shapes, folder, engine):
+            say(" ".join(command[3:]))
+            _run(command)
+        return sensitivity_of_runs(read_runs([folder / "fp32.json", folder / "int8.json"]), network)
 
 
-def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a list, no shell
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
+    if done.returncode == 0 and Path(command[-1]).exists():
+        return
+    said = [line for line in (done.stderr + done.stdout).splitlines() if line.startswith(("[E]", "[!]"))]
+    what = said[-1][4:] if said else f"exit code {done.returncode}"
+    raise UsageError(f"polygraphy run failed: {what[:200]}", " ".join(map(shlex.quote, command)))
+
+
+def _is_open(value: object) -> bool:
+    dims = value.type.tensor_type.shape.dim  # type: ignore[attr-defined] # a ValueInfoProto
+    return not all(dim.HasField("dim_value") and dim.dim_value > 0 for dim in dims)
+
+
+def _missing(python: str) -> list[str]:
+    """The modules that an interpreter lacks. Raises UsageError where it is none."""
+    hint = "--python /usr/bin/python3  # an interpreter that has TensorRT and Polygraphy"
+    if shutil.which(python) is None:
+        raise UsageError(f"--python is '{python}', which is no program", hint)
+    try:
+        done = subprocess.run(  # noqa: S603 - the interpreter that the user names
+            [python, "-c", _MISSING, *_NEEDED],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_SILENT_S,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise UsageError(f"--python is '{python}', which does not run as a Python", hint) from error
+    said, *words = done.stdout.split() or [""]
+    if said != "missing:":
+        raise UsageError(f"--python is '{python}', which does not run as a Python", hint)
+    return words
 
 
 def _has_gpu() -> bool:

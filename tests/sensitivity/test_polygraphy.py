@@ -14,12 +14,13 @@ import pytest
 from tcscope.cli import main
 from tcscope.errors import UsageError
 from tcscope.model.sensitivity import Calibration, Mode, Sensitivity
+from tcscope.model.words import Level
 from tcscope.sensitivity.bench import Bench, Settings
-from tcscope.sensitivity.data import random_samples, read_samples
+from tcscope.sensitivity.data import read_samples
 from tcscope.sensitivity.mix_model import quantized
 from tcscope.sensitivity.network import load
 from tcscope.sensitivity.polygraphy import read_runs, sensitivity_of_runs
-from tcscope.sensitivity.polygraphy_run import command_of
+from tcscope.sensitivity.polygraphy_run import Engine, commands_of
 from tests.support import digits
 from tests.support.cli import failure
 
@@ -165,16 +166,54 @@ class TestEngine:
         assert "polygraphy run" in said.hint
         assert "--save-outputs runs.json" in said.hint
 
-    def test_polygraphy_knows_every_argument(self, tmp_path: Path) -> None:
-        # what is generated, not run: it needs no TensorRT
-        command = command_of(tmp_path / "digits.onnx", tmp_path / "in.json", tmp_path / "runs.json")
-        digits.write(tmp_path, 8)
-        network = load(tmp_path / "digits.onnx")
+    def test_polygraphy_knows_every_argument_and_runs_the_first_half(self, tmp_path: Path) -> None:
+        bench = bench_of(tmp_path)
         from polygraphy.json import save_json
 
-        save_json(list(random_samples(network, {}, 2, 0).batches(1)), str(tmp_path / "in.json"))
+        save_json(list(bench.samples.batches(1)), str(tmp_path / "inputs.json"))
+        engine = Engine(None, ("EDGE_MASK_CONVOLUTIONS", "JIT_CONVOLUTIONS"))
+        shapes = {"image": (1, 1, 8, 8)}
+        fp32, int8 = commands_of(tmp_path / "digits.onnx", bench.names(), shapes, tmp_path, engine)
+        subprocess.run(fp32, check=True, capture_output=True, timeout=120)
+        ((_, run),) = comparator.RunResults.load(str(tmp_path / "fp32.json"))
+        (base,) = bench.references()
+        assert np.concatenate([one["logits"] for one in run]) == pytest.approx(base["logits"], rel=1e-4, abs=1e-4)
+        # AND the second is generated, not run: it needs TensorRT
         script = tmp_path / "generated.py"
-        done = subprocess.run([*command, "--gen-script", script], capture_output=True, text=True, timeout=120)
+        done = subprocess.run([*int8, "--gen-script", script], capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
-        assert "int8=True" in script.read_text()
-        assert "mark" in script.read_text().lower()
+        written = script.read_text()
+        for expected in (
+            *("int8=True", "fp16=True", "MARK_ALL", "precision_constraints='prefer'", "'/conv0/Conv': trt.int8"),
+            *("trt.TacticSource.EDGE_MASK_CONVOLUTIONS", "[1, 1, 8, 8]"),
+        ):
+            assert expected in written, (expected, written)
+
+    def test_the_python_that_is_named_is_asked(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        digits.write(tmp_path, 8)
+        arguments = ("sensitivity", tmp_path / "digits.onnx", "--engine", "--random", "4", "--python")
+        said = failure(capsys, *arguments, "no-such-python")
+        assert said.error == "--python is 'no-such-python', which is no program"
+        for program in ("true", "false"):
+            said = failure(capsys, *arguments, program)
+            assert said.error == f"--python is '{program}', which does not run as a Python"
+        said = failure(capsys, *arguments, sys.executable, "--tactic-sources", "CUDN")
+        assert "no tactic source 'CUDN'" in said.error
+
+    @pytest.mark.parametrize("option", ["--python", "--tactic-sources"])
+    def test_its_options_belong_to_it(self, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
+        said = failure(capsys, "sensitivity", tmp_path / "digits.onnx", "--random", "4", option, "x")
+        assert said.error == f"{option} belongs to --engine"
+
+
+def test_a_run_that_was_not_int8_is_told_by_how_little_it_differs() -> None:
+    # a small network that TensorRT 8.6 was left to build with --int8 --fp16 ran in FP32: 133 dB at its output
+    rng = np.random.default_rng(0)
+    base = {name: rng.standard_normal((4, 64)).astype(np.float32) for name in ("a", "b")}
+    near = {name: value * np.float32(1 + 1e-6) for name, value in base.items()}
+    far = {"a": near["a"], "b": base["b"] + rng.standard_normal((4, 64)).astype(np.float32) / 100}
+    found = {finding.code: finding for finding in sensitivity_of_runs([("fp32", [base]), ("trt", [near])]).findings}
+    assert found["not-int8"].level is Level.WARNING
+    assert found["not-int8"].message == ("none of 2 layers ran in INT8, by how little they differ (over 60 dB): a, b")
+    found = {finding.code: finding for finding in sensitivity_of_runs([("fp32", [base]), ("trt", [far])]).findings}
+    assert (found["not-int8"].level, found["not-int8"].layers) == (Level.NOTE, ("a",))
