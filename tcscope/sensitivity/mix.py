@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import onnx
@@ -32,41 +32,52 @@ def measured_advice(
     """The advice with its mix measured, and the mix as a Q/DQ network.
 
     The mixes that prediction finds promising are run, fewest layers first, until one reaches the goal; without one the
-    mix that lost least is taken. Raises UsageError where the network is not that of the sensitivity.
+    mix that lost least is taken. From one that does, layers are left out again as long as it still does: where they
+    interact some were not needed. Raises UsageError where the network is not that of the sensitivity.
     """
     matches(plan.sensitivity, bench)
     int8 = frozenset(bench.names()) - _float_already(plan)
     whole = bench.score(int8, measure)
-    best: tuple[int, Score] | None = None
-    tried = 0
-    for tried, kept in enumerate(plan.to_try(MOST), 1):
-        score = bench.score(int8 - set(plan.nodes(kept)), measure)
-        say(f"mix {tried}: {len(plan.nodes(kept))} layers in FP16, loss {score.loss:.4g}")
-        if best is None or score.loss < best[1].loss:
-            best = kept, score
-        if plan.reaches(score.loss, whole.loss):
-            best = kept, score
-            break
-    if best is None:
+    losses: dict[int, float] = {}  # of the mixes that were run
+
+    def reaches(kept: int) -> bool:
+        losses[kept] = bench.score(int8 - set(plan.nodes(kept)), measure).loss
+        say(f"mix {len(losses)}: {len(plan.nodes(kept))} layers in FP16, loss {losses[kept]:.4g}")
+        return plan.reaches(losses[kept], whole.loss)
+
+    found = next((kept for kept in plan.to_try(MOST) if reaches(kept)), None)
+    if not losses:
         raise UsageError("there is no mix to measure", "tcscope advise BASE NEW --sensitivity s.json")
-    kept = best[0]
+    kept = min(losses, key=losses.__getitem__) if found is None else _thinned(plan, found, losses, reaches)
     model = quantized(bench, (set(bench.names()) - int8) | set(plan.nodes(kept)))
     score = run(bench, model, measure)
     predicted = plan.costs.loss(kept)
-    found = MeasuredMix(
+    mix = MeasuredMix(
         keep=plan.nodes(kept),
         predicted_loss=predicted,
         loss=score.loss,
         int8_loss=whole.loss,
         recovered=1 - score.loss / whole.loss if whole.loss else 0.0,
         interact=interacts(predicted, score.loss),
-        tried=tried,
+        tried=len(losses),
         samples=bench.samples.count,
         sqnr_db=score.sqnr_db,
         metric=score.metric,
         fp32=_fp32(bench, measure),
     )
-    return plan.advice(kept, found), model
+    return plan.advice(kept, mix), model
+
+
+def _thinned(plan: Plan, kept: int, losses: Mapping[int, float], reaches: Callable[[int], bool]) -> int:
+    """A mix that reaches the goal without the layers that it doesn't need for it, the least costly left out first."""
+    before = None
+    while kept != before:
+        before = kept
+        for less in plan.to_spare(kept):
+            fewer = kept & ~less
+            if fewer not in losses and len(losses) < MOST and reaches(fewer):
+                kept = fewer
+    return kept
 
 
 def run(bench: Bench, model: onnx.ModelProto, measure: Measure) -> Score:

@@ -13,12 +13,17 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from scipy.stats import spearmanr
 
+from tcscope.analysis.advise.build import Plan
+from tcscope.model.advise import Aim, Goal
 from tcscope.model.sensitivity import Calibration
 from tcscope.sensitivity.answer import sensitivity_of
 from tcscope.sensitivity.bench import Bench, Settings
 from tcscope.sensitivity.data import read_samples
+from tcscope.sensitivity.metric import Measure
+from tcscope.sensitivity.mix import measured_advice, run
 from tcscope.sensitivity.network import load
 from tests.support import naive
+from tests.support.mixes import fp16, int8
 
 SPEC = find_spec("rapidocr_onnxruntime")
 MODELS = Path(SPEC.origin).parent / "models" if SPEC is not None and SPEC.origin else Path("none")
@@ -72,3 +77,28 @@ def test_the_ranking_of_a_real_network_is_that_of_brute_force(
     losses = {layer.name: layer.loss for layer in found.layers}
     assert [losses[layer] for layer in some] == pytest.approx(expected, rel=0.02)
     assert spearmanr([losses[layer] for layer in some], expected).statistic >= 0.95
+
+
+@pytest.mark.parametrize(("name", "height", "width"), [("cls", 48, 192), ("rec", 48, 96), ("det", 96, 96)])
+def test_the_mix_of_a_real_network_wins_back_four_fifths_and_needs_each_of_its_layers(
+    tmp_path: Path, name: str, height: int, width: int
+) -> None:
+    # GIVEN layers that all take as long, and lose together a fraction of what they lose alone
+    _, bench = bench_of(tmp_path, name, height, width)
+    names = bench.names()
+    table = sensitivity_of(bench)
+    traces = fp16([40_000] * len(names), names), int8([30_000] * len(names), names)
+    # WHEN a mix is chosen and measured
+    advice, model = measured_advice(Plan(*traces, table, Goal(Aim.RECOVER, 0.8)), bench, Measure())
+    mix = advice.measured
+    assert mix is not None
+    # THEN it is few layers, run as the file says it, and one less would not do
+    assert mix.recovered >= 0.8
+    assert 0 < len(mix.keep) < len(names) / 2
+    assert run(bench, model, Measure()).loss == mix.loss
+    for layer in mix.keep:
+        less = bench.score(set(names) - set(mix.keep) | {layer})
+        assert 1 - less.loss / mix.int8_loss < 0.8, layer
+    # AND where prediction was off by more than a quarter it is said so
+    near = abs(mix.predicted_loss - mix.loss) <= 0.25 * mix.loss
+    assert ("layers-interact" in [finding.code for finding in advice.findings]) != near

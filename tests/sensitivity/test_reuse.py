@@ -68,6 +68,21 @@ def test_only_what_a_layers_error_reaches_runs_again(tmp_path: Path, monkeypatch
         assert layer.loss == pytest.approx(sum(noise) / 2, rel=1e-3, abs=1e-9)
 
 
+def test_of_a_chain_each_layer_runs_itself_and_what_follows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = bench_of(tmp_path, tower(50, size=16, width=4), 2)
+    ran: list[int] = []
+    real = bench.machine._run
+
+    def counted(at: int, *args: object) -> object:
+        ran.append(at)
+        return real(at, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(bench.machine, "_run", counted)
+    sensitivity_of(bench)
+    alone = sum(range(1, 51))  # where the whole network for each layer were 50 * 50
+    assert len(ran) == alone + 50  # and once all of them in INT8
+
+
 def test_a_tower_of_fifty_layers_takes_less_than_running_it_whole_for_each(tmp_path: Path) -> None:
     model = tower(50, size=64)
     began = time.perf_counter()

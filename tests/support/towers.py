@@ -30,6 +30,44 @@ def tower(layers: int = 50, *, size: int = 96, width: int = 16, grow: float = 1.
     return network(nodes, tensors, {"x": ["N", 3, size, size]}, {"out": ["N", channels]})
 
 
+def resnet50(size: int = 224) -> onnx.ModelProto:
+    """ResNet-50's 53 convolutions and its classifier, batch normalization folded, random weights: 102 MB."""
+    rng = np.random.default_rng(0)
+    nodes: list[onnx.NodeProto] = []
+    tensors: list[onnx.TensorProto] = []
+
+    def conv(x: str, name: str, channels: tuple[int, int], kernel: int, stride: int, *, relu: bool = True) -> str:
+        scale = (2 / (channels[0] * kernel**2)) ** 0.5
+        values = rng.standard_normal((channels[1], channels[0], kernel, kernel)) * scale
+        tensors.append(numpy_helper.from_array(values.astype(np.float32), f"{name}.w"))
+        pads, strides = [kernel // 2] * 4, [stride] * 2
+        nodes.append(helper.make_node("Conv", [x, f"{name}.w"], [f"{name}.out"], name, pads=pads, strides=strides))
+        if relu:
+            nodes.append(helper.make_node("Relu", [f"{name}.out"], [f"{name}.relu"], f"{name}/relu"))
+        return f"{name}.relu" if relu else f"{name}.out"
+
+    x, channels = conv("x", "/conv1", (3, 64), 7, 2), 64
+    nodes.append(helper.make_node("MaxPool", [x], ["pool"], "/pool", kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4))
+    x = "pool"
+    for stage, blocks in enumerate((3, 4, 6, 3)):
+        width = 64 << stage
+        for block in range(blocks):
+            name, stride = f"/layer{stage + 1}.{block}", 2 if stage and not block else 1
+            y = conv(x, f"{name}/conv1", (channels, width), 1, 1)
+            y = conv(y, f"{name}/conv2", (width, width), 3, stride)
+            y = conv(y, f"{name}/conv3", (width, 4 * width), 1, 1, relu=False)
+            if not block:
+                x = conv(x, f"{name}/downsample", (channels, 4 * width), 1, stride, relu=False)
+            nodes.append(helper.make_node("Add", [x, y], [f"{name}.sum"], f"{name}/add"))
+            nodes.append(helper.make_node("Relu", [f"{name}.sum"], [f"{name}.out"], f"{name}/relu"))
+            x, channels = f"{name}.out", 4 * width
+    nodes.append(helper.make_node("GlobalAveragePool", [x], ["pooled"], "/avgpool"))
+    nodes.append(helper.make_node("Flatten", ["pooled"], ["flat"], "/flatten"))
+    tensors.append(numpy_helper.from_array(rng.standard_normal((channels, 1000)).astype(np.float32) / 45, "fc.w"))
+    nodes.append(helper.make_node("MatMul", ["flat", "fc.w"], ["out"], "/fc"))
+    return network(nodes, tensors, {"x": ["N", 3, size, size]}, {"out": ["N", 1000]})
+
+
 def network(
     nodes: Sequence[onnx.NodeProto],
     tensors: Sequence[onnx.TensorProto],

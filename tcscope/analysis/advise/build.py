@@ -113,6 +113,15 @@ class Plan:
         room = max(most - len(larger) - 1, 0)
         return [*smaller[:room], self.best, *same[: max(room - len(smaller), 0)], *larger][:most]
 
+    def to_spare(self, kept: int) -> list[int]:
+        """The layers of a choice that are no faster in FP16, a bit each, the one that loses least first."""
+        if self.goal.aim is Aim.MAX_SLOWER:
+            return []
+        costs = self.costs
+        bits = [1 << at for at in costs.layers(kept)]
+        able = [bit for bit in bits if costs.ns(kept & ~bit) <= costs.ns(kept)]
+        return sorted(able, key=lambda bit: costs.loss(kept & ~bit))
+
     def _near(self, kept: int) -> bool:
         if self.goal.aim is Aim.MAX_LOSS:
             return self.costs.loss(kept) <= self.goal.value * (1 + APART)
