@@ -86,7 +86,9 @@ def metric_of(text: str) -> Asked:
     if measure is Measure.WORD and not any(metric.name == name and not metric.scope for name in VOCABULARIES):
         raise UsageError(f"{text} is a word and has no trend", f"tcscope history FILE {metric.name}.WORD.{PART}")
     if wrong:
-        raise UsageError(f"'{text}' is no metric: {wrong[0][1]}", "tcscope history --help")
+        said = wrong[0][1]
+        told = said if f"'{metric.name}'" in said else f"'{text}' is no metric: {said}"
+        raise UsageError(told, "tcscope history --help")
     return Asked(metric, measure)
 
 

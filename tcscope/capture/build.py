@@ -62,9 +62,14 @@ def check_words(build: EngineBuild) -> None:
 def check_build(build: EngineBuild) -> None:
     """Raise UsageError where a file is missing, or where the words don't go together."""
     check_words(build)
+    check_files(build)
+
+
+def check_files(build: EngineBuild, hint: str = "tcscope profile MODEL.onnx --precision int8 --calib DATA.npz") -> None:
+    """Raise UsageError, with this hint, where a file is missing or can't be read."""
     for path, what in ((build.model, "network"), (build.calib, "calibration data")):
         if path is not None and not path.is_file():
-            raise UsageError(f"no such {what}: {path}", "tcscope profile MODEL.onnx --precision int8 --calib DATA.npz")
+            raise UsageError(f"no such {what}: {path}", hint)
         if path is not None and not os.access(path, os.R_OK):
             raise UsageError(f"no permission to read {path}", f"chmod u+r {path}")
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tcscope.model import Diff
 
 _DEFAULT = "fp16,int8"
+_HINT = "tcscope compare-precisions MODEL.onnx --calib DATA.npz"
 
 
 def add_to(commands: Commands) -> None:
@@ -54,11 +55,13 @@ def add_to(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compare the precisions that were asked for."""
-    from tcscope.capture.build import parse_precisions
+    from tcscope.capture.build import EngineBuild, check_files, parse_precisions
 
     precisions = parse_precisions(args.precision)
     if len(precisions) < 2:
         raise UsageError(f"only {precisions[0]}: with what is it compared?", f"--precision fp16,{precisions[0]}")
+    if not args.dry_run and Path(args.engine).suffix.lower() == ".onnx":  # what is none is told apart from a lost one
+        check_files(EngineBuild(Path(args.engine), precisions[0], args.calib), _HINT)
     return compare(args, precisions)
 
 

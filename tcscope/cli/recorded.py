@@ -52,7 +52,7 @@ def recorded(args: argparse.Namespace) -> Sensitivity:
         return _engine(args)
     if len(args.polygraphy) > 2:
         raise UsageError("--polygraphy compares two runs", "tcscope sensitivity --polygraphy fp32.json int8.json")
-    require()
+    require(args.model)
     from tcscope.sensitivity.network import load
     from tcscope.sensitivity.polygraphy import read_runs, sensitivity_of_runs
 
@@ -66,7 +66,7 @@ def _engine(args: argparse.Namespace) -> Sensitivity:
         raise UsageError("--engine needs the network", "tcscope sensitivity model.onnx --engine --data calib.npz")
     from tcscope.sensitivity.extra import require
 
-    require()
+    require(args.model)
     from tcscope.capture.build import parse_tactic_sources
     from tcscope.sensitivity.polygraphy_run import Engine, require_engine, run_engine
 

@@ -9,6 +9,7 @@ FILE.part.jsonl while it works.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -93,13 +94,13 @@ def network_of(args: argparse.Namespace, *, extra: bool) -> tuple[Network, Sampl
     from tcscope.capture.runner.shapes import parse_shapes
     from tcscope.sensitivity.extra import require
 
-    require()
+    require(args.model, f"{_typed(args, 'model.onnx')} --random 16")
     from tcscope.sensitivity.data import random_samples, read_samples
     from tcscope.sensitivity.network import load
 
     if (args.data is None) == (args.random is None):
         what = "give one of --data and --random" if args.data else "what shall the network be fed?"
-        raise UsageError(what, f"tcscope sensitivity {args.model} --data calib.npz  # or --random 16")
+        raise UsageError(what, f"{_typed(args, str(args.model))} --data calib.npz  # or --random 16")
     try:
         shapes = parse_shapes(args.shapes)
     except RunError as error:
@@ -108,6 +109,14 @@ def network_of(args: argparse.Namespace, *, extra: bool) -> tuple[Network, Sampl
     if args.random is not None:
         return network, random_samples(network, shapes, args.random, args.seed)
     return network, read_samples(network, args.data, shapes, extra=extra, most=args.samples, seed=args.seed)
+
+
+def _typed(args: argparse.Namespace, model: str) -> str:
+    """How the command begins that was typed, with this network."""
+    if args.command == "advise":
+        return f"--model {shlex.quote(model)}"
+    around = f" --around {shlex.quote(args.around)}" if args.command == "cut" else ""
+    return f"tcscope {args.command} {shlex.quote(model)}{around}"
 
 
 def bench_of(args: argparse.Namespace, *, extra: bool) -> Bench:
@@ -175,7 +184,7 @@ def _saved(path: Path) -> Sensitivity:
     hint = f"tcscope sensitivity model.onnx --data calib.npz -o {path}"
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         said = error.strerror if isinstance(error, OSError) else "it is no JSON"
         raise UsageError(f"can't read {path}: {said}", hint) from error
     if not isinstance(data, dict) or data.get("schema") != SENSITIVITY_SCHEMA:

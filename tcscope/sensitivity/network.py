@@ -10,8 +10,10 @@ from pathlib import Path
 
 import onnx
 from onnx import helper
+from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
 from tcscope.errors import UsageError
+from tcscope.sensitivity.extra import check_file
 from tcscope.sensitivity.failure import refused
 
 OLDEST_OPSET = 7  # ONNX Runtime: "only guarantees support for models stamped with opset version 7 or above"
@@ -21,6 +23,7 @@ _QUANTIZED = frozenset(
 _CHANGING = frozenset(
     ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli")
 )
+_LARGEST = (1 << 31) - 1  # bytes of a protobuf message
 _INT8_HINT = "give the network as it was before quantization"
 
 
@@ -46,8 +49,8 @@ class Network:
 
     @property
     def outputs(self) -> list[str]:
-        """The names of the graph's outputs."""
-        return [value.name for value in self.model.graph.output]
+        """The names of the graph's outputs without those that are constants: nothing changes them."""
+        return [value.name for value in self.model.graph.output if value.name not in self.constants]
 
 
 def load(path: Path) -> Network:
@@ -63,16 +66,24 @@ def load(path: Path) -> Network:
         raise UsageError(f"{path} is already quantized: it has {number} nodes {op}", _INT8_HINT)
     _name_nodes(model)
     constants = _folded(path, model)
-    return Network(path, model, digest, opset, constants)
+    _without_dead(model)
+    network = Network(path, model, digest, opset, constants)
+    if not network.outputs:
+        raise UsageError(f"{path} has no output that is computed or fed", "give a network that computes something")
+    return network
 
 
 def _read(path: Path) -> tuple[onnx.ModelProto, str]:
-    if not path.is_file():
-        what = f"{path} is a folder" if path.is_dir() else f"no such network: {path}"
-        raise UsageError(what, "tcscope sensitivity model.onnx --random 16")
+    check_file(path)
     try:
-        model = onnx.load(str(path))
+        model = onnx.load(str(path), load_external_data=False)
         model.graph.node[0]  # what is no ONNX often parses as a message without anything in it
+        held = (*model.graph.initializer, *(a.t for node in model.graph.node for a in node.attribute))
+        beside = [tensor for tensor in held if uses_external_data(tensor)]
+        _check_size(path, model, beside)
+        load_external_data_for_model(model, str(path.parent))
+    except UsageError:
+        raise
     except (OSError, IndexError) as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else "it has no nodes"
         raise UsageError(
@@ -81,10 +92,32 @@ def _read(path: Path) -> tuple[onnx.ModelProto, str]:
     except Exception as error:  # protobuf's DecodeError, onnx's own ValidationError of external data
         said = " ".join(str(error).split())[:120]
         raise UsageError(f"{path} is no ONNX file: {said}", "tcscope sensitivity model.onnx --random 16") from error
+    if not _is_text(model.graph):
+        raise UsageError(f"{path} is no ONNX file: a name in it is no UTF-8", "export the network again")
     digest = hashlib.sha256(path.read_bytes())
-    for entry in sorted({e.value for t in model.graph.initializer for e in t.external_data if e.key == "location"}):
-        digest.update((path.parent / entry).read_bytes())
+    for tensor in beside:
+        digest.update(tensor.raw_data)
     return model, digest.hexdigest()
+
+
+def _check_size(path: Path, model: onnx.ModelProto, beside: Iterable[onnx.TensorProto]) -> None:
+    """Raise UsageError where the network with the weights that lie beside it is more than a message can be."""
+    told = [entry.value for tensor in beside for entry in tensor.external_data if entry.key == "length"]
+    size = model.ByteSize() + sum(int(length) for length in told if length.isdecimal())
+    if size > _LARGEST:
+        what = f"{path} holds {size / 1e9:.1f} GB with its weights, and no more than 2.1 GB can be cut into pieces"
+        raise UsageError(what, f"polygraphy surgeon extract {path} --inputs ... --outputs ... -o block.onnx")
+
+
+def _is_text(graph: onnx.GraphProto) -> bool:
+    """Whether all names are text: of what is no UTF-8 protobuf makes bytes."""
+    names: list[object] = [graph.name, *(value.name for value in (*graph.input, *graph.output, *graph.initializer))]
+    inner = []
+    for node in graph.node:
+        names += [node.name, node.op_type, node.domain, *node.input, *node.output]
+        names += [attribute.name for attribute in node.attribute]
+        inner += [graph for attribute in node.attribute for graph in (attribute.g, *attribute.graphs)]
+    return all(isinstance(name, str) for name in names) and all(map(_is_text, inner))
 
 
 def _name_nodes(model: onnx.ModelProto) -> None:
@@ -139,6 +172,21 @@ def _folded(path: Path, model: onnx.ModelProto) -> dict[str, onnx.TensorProto]:
     del graph.node[:]
     graph.node.extend(rest)
     return constants
+
+
+def _without_dead(model: onnx.ModelProto) -> None:
+    """Take out the nodes that no output needs, as TensorRT does, which calls it dead-layer removal.
+
+    One of an operator that ONNX doesn't know stays, and is refused when the network is run, as by TensorRT's parser.
+    """
+    needed = {value.name for value in model.graph.output}
+    alive = []
+    for node in reversed(model.graph.node):
+        if needed.intersection(node.output) or not onnx.defs.has(node.op_type, domain=node.domain):
+            needed |= captured(node)
+            alive.append(node)
+    del model.graph.node[:]
+    model.graph.node.extend(reversed(alive))
 
 
 def _computed(

@@ -130,6 +130,7 @@ def test_shares_are_those_of_plain_sums(made: Report) -> None:
     ("text", "said"),
     [
         ("tensor_shar", "did you mean 'tensor_share'"),
+        ("precision.int8", "'precision.int8' is no metric: write precision.int8.share"),
         ("unit", "is of layers or kernels"),
         ('kernel["x"].unit', "is a word and has no trend"),
         ("tensor_share < 5%", "is no metric"),
@@ -142,6 +143,13 @@ def test_what_is_no_metric_is_told(text: str, said: str) -> None:
         history.metric_of(text)
     assert said in caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(("text", "meant"), [("tensr", "tensor_share"), ("kernl", "kernel_time")])
+def test_a_misspelt_metric_is_told_once_with_what_was_meant(text: str, meant: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        history.metric_of(text)
+    assert caught.value.message == f"no metric '{text}', did you mean '{meant}'?"
 
 
 def figures(measure: Measure, *values: float, noise: int | None = None) -> list[Figure]:

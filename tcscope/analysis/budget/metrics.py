@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from fractions import Fraction
 
@@ -77,7 +78,15 @@ def _of_metric(metric: Metric, words_at: tuple[int, ...]) -> Iterator[Complaint]
     else:
         names = [*known, *(f"{name}.{word}.{PART}" for name in VOCABULARIES for word in words_of(name))]
         near = did_you_mean(first, [*known, *VOCABULARIES] if metric.scope else known) or did_you_mean(first, names)
+        near = near or _meant_by_head(first, known)
         yield words_at[0], f"no metric '{first}'{near or ': one of ' + ', '.join(known)}"
+
+
+def _meant_by_head(word: str, known: Iterable[str]) -> str:
+    """`, did you mean 'tensor_share'?` for `tensr`: a misspelt first word alone is far from any whole name."""
+    names = {name.partition("_")[0]: name for name in reversed(list(known))}
+    near = difflib.get_close_matches(word, list(names), n=1)
+    return f", did you mean '{names[near[0]]}'?" if near else ""
 
 
 def _of_value(parsed: Parsed, measure: Measure) -> Iterator[Complaint]:
