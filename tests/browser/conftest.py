@@ -12,6 +12,7 @@ import pytest
 
 from tcscope.render.html import diff as diff_page
 from tcscope.render.html import report as report_page
+from tcscope.render.html import sensitivity as sensitivity_page
 from tests.support import pages
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "large": report_page.as_html(pages.large_report()),
         "hostile": report_page.as_html(pages.hostile_report()),
         "hostile_diff": diff_page.as_html(pages.hostile_diff()),
+        "sensitivity": sensitivity_page.as_html(pages.sensitivity()),
+        "blocks": sensitivity_page.as_html(pages.sensitivity_of_a_block()),
+        "hostile_sensitivity": sensitivity_page.as_html(pages.hostile_sensitivity()),
     }
     for name, text in made.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import math
 from functools import cache
 from typing import Any, TypeVar
 
@@ -12,10 +13,12 @@ from tcscope.model import (
     Diff,
     Estimate,
     Evidence,
+    Finding,
     Kernel,
     Layer,
     Layering,
     LayerKernel,
+    Level,
     Measured,
     Measurement,
     Place,
@@ -27,6 +30,16 @@ from tcscope.model import (
     Unit,
 )
 from tcscope.model.measured import Shape
+from tcscope.model.sensitivity import (
+    Histogram,
+    LayerSensitivity,
+    Metric,
+    Mode,
+    Propagated,
+    Score,
+    Sensitivity,
+    TensorStats,
+)
 from tcscope.rulebook import RuleBook
 from tests.support.places import FIXTURES, FP16, INT8, INT8_LAYERS
 from tests.support.reports import H100
@@ -94,6 +107,48 @@ def _layer(number: int, kernel: Kernel) -> Layer:
     part = LayerKernel(kernel.name, kernel.unit, kernel.precision, kernel.op, kernel.launches, kernel.ns)
     name = f"/blocks/{number}/attention/MatMul + /blocks/{number}/Add"
     return Layer(name, "gemm", kernel.unit, kernel.precision, kernel.launches, kernel.ns, (part,), op=kernel.op)
+
+
+@cache
+def sensitivity() -> Sensitivity:
+    """The INT8 engine's network with losses and tensors that are made up."""
+    names = [f"/layer{block}/conv{at}/Conv" for block in range(12) for at in (1, 2)]
+    layers = tuple(
+        _layer_in_int8(name, tuple(names[at + 1 :]), (at * 7 % len(names)) ** 2 / 4e4) for at, name in enumerate(names)
+    )
+    whole = Score(0.08, 11.0, 0.96, 1.5, 0.93, 0.93)
+    note = Finding("layers-interact", Level.NOTE, 0, "the layers interact", "tcscope sensitivity MODEL --block 3")
+    return Sensitivity("resnet.onnx", "0" * 64, 17, "calib.npz", 128, Mode.ONE, layers, int8=whole, findings=(note,))
+
+
+@cache
+def sensitivity_of_a_block() -> Sensitivity:
+    """The same in blocks, by a metric of the user's, of which one gains and one is lost."""
+    second, first, *rest = sensitivity().layers
+    score = dataclasses.replace(second.score, loss=-0.004, metric=0.904)
+    whole = Score(0.02, 17.0, 0.99, 1.5, 0.97, 0.88)
+    blocks = (
+        dataclasses.replace(first, name="block 1", nodes=(first.name, *(one.name for one in rest))),
+        dataclasses.replace(second, loss=-0.004, score=score, activations=(), weights=None, propagated=()),
+    )
+    return dataclasses.replace(
+        sensitivity(), mode=Mode.BLOCK, layers=blocks, metric=Metric("eval.py:top1"), fp32=0.9, int8=whole
+    )
+
+
+def _layer_in_int8(name: str, later: tuple[str, ...], loss: float) -> LayerSensitivity:
+    score = Score(loss, -10 * math.log10(loss) if loss else None, 1 - loss, 3 * loss, 1 - loss / 2)
+    held = Histogram(tuple(at / 4 for at in range(-8, 9)), tuple(1 + (8 - abs(at)) ** 4 for at in range(-8, 8)))
+    weight = TensorStats(f"{name}.weight", -2.0, 1.9, 1.9, 0.4, 1.5, 0.0, 41.2, 64, held)
+    read = TensorStats(f"{name}.input", -2.0, 2.0, 1.0, 1.0, 3.2, 0.0021, 23.5, 1, held)
+    arrivals = tuple(Propagated(one, loss / (2 + at)) for at, one in enumerate(later))
+    return LayerSensitivity(name, "Conv", (name,), loss, score, weight, (read,), arrivals)
+
+
+@cache
+def hostile_sensitivity() -> Sensitivity:
+    """The made up one with a hostile text in every place that holds one."""
+    return dataclasses.replace(_hostile(sensitivity(), {}), schema=sensitivity().schema)
 
 
 def measured(report: Report) -> Report:
