@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     plan = Plan(base, new, sensitivity, goal, named=Path(args.sensitivity).name)
     advice = plan.advice() if args.model is None else _measured(plan, sensitivity, folder, args)
     folder.write(advice)
-    put(_rendered(advice, args), None)
+    put(_rendered(advice, folder, args), None)
     return 0
 
 
@@ -98,9 +98,9 @@ def _measured(plan: Plan, sensitivity: Sensitivity, folder: _Folder, args: argpa
     measure = measure_of(metric)
     with Status() as status:
         advice, model = measured_advice(plan, bench, measure, status)
-    if folder.path is not None:
-        save(model, folder.path / "mixed.onnx")
-        print(f"wrote {folder.path / 'mixed.onnx'}", file=sys.stderr)
+    if folder.mixed is not None:
+        save(model, folder.mixed)
+        print(f"wrote {folder.mixed}", file=sys.stderr)
     return advice
 
 
@@ -118,18 +118,19 @@ def _metric(sensitivity: Sensitivity, args: argparse.Namespace) -> str:
     return given
 
 
-def _rendered(advice: MixAdvice, args: argparse.Namespace) -> str:
+def _rendered(advice: MixAdvice, folder: _Folder, args: argparse.Namespace) -> str:
+    mixed = None if folder.mixed is None else str(folder.mixed)
     if args.format == "json":
         return advice.to_json()
     if args.format == "md":
         from tcscope.render.advise_files import as_markdown
 
-        return as_markdown(advice, top=args.top)
+        return as_markdown(advice, top=args.top, mixed=mixed)
     from tcscope.render.advise import as_text
 
     encoding = sys.stdout.encoding or "utf-8"
     gap = "…" if encoding.lower().startswith("utf") else "..."
-    shown = as_text(advice, top=args.top, full_names=args.full_names, gap=gap)
+    shown = as_text(advice, top=args.top, full_names=args.full_names, gap=gap, mixed=mixed)
     return shown.encode(encoding, "replace").decode(encoding)
 
 
@@ -140,8 +141,11 @@ class _Folder:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.path: Path | None = args.output
+        self.mixed: Path | None = None
         if self.path is None:
             return
+        if args.model is not None:
+            self.mixed = self.path / "mixed.onnx"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -157,6 +161,6 @@ class _Folder:
         if self.path is None:
             return
         put(advice.to_json(), self.path / "advice.json")
-        put(as_markdown(advice), self.path / "advice.md")
+        put(as_markdown(advice, mixed=None if self.mixed is None else self.mixed.name), self.path / "advice.md")
         put(as_arguments(advice), self.path / "trtexec.txt")
         put(as_list(advice), self.path / "layers.txt")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 import textwrap
 from collections.abc import Iterator
 
@@ -14,11 +15,18 @@ from tcscope.wording import count, duration, percent, plain
 _WIDTH = 80
 _ROWS = 8  # mixes shown, and layers beside the kept ones
 _INDENT = " " * 8
+OF_MIXED = "TensorRT 8 to 10; without --fp16 the kept layers run in FP32"
+OF_TYPED = "TensorRT 11 runs them in the file's own type, FP32 until it is converted"
 _LAYER_HEAD = f"{'loss %':>7} {'fp16 us':>8} {'int8 us':>8} {'reformats':>9}  why"
 
 
-def as_text(advice: MixAdvice, *, top: int = _ROWS, full_names: bool = False, gap: str = "…") -> str:
-    """The recommended mix, its layers and why, the mixes beside it, and what is to be said."""
+def as_text(
+    advice: MixAdvice, *, top: int = _ROWS, full_names: bool = False, gap: str = "…", mixed: str | None = None
+) -> str:
+    """The recommended mix, its layers and why, the mixes beside it, and what is to be said.
+
+    `mixed` is the Q/DQ file of the mix, if one was written.
+    """
     lines = [*_head(advice), *_kept(advice, full_names, gap), *_front(advice, top)]
     rest = [choice for choice in advice.choices if not choice.keep]
     if rest:
@@ -27,8 +35,20 @@ def as_text(advice: MixAdvice, *, top: int = _ROWS, full_names: bool = False, ga
         if len(rest) > top:
             lines.append(f"{_INDENT}{len(rest) - top:,} more (--top N)")
     lines += _arguments(advice)
+    if mixed is not None:
+        lines += ["", f"# mixed.onnx, {OF_MIXED}", built_by_trtexec(mixed), f"# {OF_TYPED}:", converted(mixed)]
     lines += _said(advice)
     return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+def built_by_trtexec(mixed: str) -> str:
+    """What builds an engine of the mix's Q/DQ file up to TensorRT 10."""
+    return f"trtexec {shlex.quote(f'--onnx={plain(mixed)}')} --int8 --fp16"
+
+
+def converted(mixed: str) -> str:
+    """What makes an FP16 file of it, for TensorRT 11."""
+    return f"python3 -m modelopt.onnx.autocast --onnx_path {shlex.quote(plain(mixed))}"
 
 
 def one_line(advice: MixAdvice) -> str:

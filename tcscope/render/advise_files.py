@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from tcscope.model.advise import MixAdvice
 from tcscope.render import advise as page
 from tcscope.render import text
@@ -9,8 +11,11 @@ from tcscope.render.markdown import code, escaped, row, table_head
 from tcscope.wording import duration, percent, plain
 
 
-def as_markdown(advice: MixAdvice, *, top: int = 8) -> str:
-    """The recommended mix, its layers, the mixes beside it, for an issue or a pull request."""
+def as_markdown(advice: MixAdvice, *, top: int = 8, mixed: str | None = None) -> str:
+    """The recommended mix, its layers, the mixes beside it, for an issue or a pull request.
+
+    `mixed` is the Q/DQ file of the mix, if one was written.
+    """
     lines = [f"### {escaped(page.one_line(advice)[:1].upper() + page.one_line(advice)[1:])}", ""]
     lines += [
         f"- Base: {code(advice.base.trace.file)}, {duration(advice.base_ns)}",
@@ -39,6 +44,10 @@ def as_markdown(advice: MixAdvice, *, top: int = 8) -> str:
         lines.append(row([number, ms, page.change(advice, mix), back, page.loss(advice, mix.loss)]))
     if advice.arguments:
         lines += ["", "trtexec, TensorRT 8 to 10, on the network without Q/DQ nodes:", "", code(advice.arguments)]
+    if mixed is not None:
+        again = code(f"tcscope profile {shlex.quote(plain(mixed))} --precision int8")
+        lines += ["", f"mixed.onnx, {page.OF_MIXED}:", "", f"{code(page.built_by_trtexec(mixed))} or {again}"]
+        lines += ["", f"{page.OF_TYPED}:", "", code(page.converted(mixed))]
     if advice.findings:
         lines.append("")
     for finding in advice.findings:

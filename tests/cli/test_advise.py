@@ -90,6 +90,8 @@ def test_with_the_network_the_mix_is_run_and_written(folder: Path, capsys: pytes
     assert main(run) == 0
     out, _ = capsys.readouterr()
     assert re.search(r"^64 samples +predicted +measured$", out, re.MULTILINE)
+    assert "\ntrtexec --onnx=mix/mixed.onnx --int8 --fp16\n" in out
+    assert ">trtexec --onnx=mixed.onnx --int8 --fp16<" in (folder / "mix" / "advice.md").read_text()
     onnx.checker.check_model(str(folder / "mix" / "mixed.onnx"), full_check=True)
     advice = MixAdvice.from_dict(json.loads((folder / "mix" / "advice.json").read_text()))
     assert advice.measured is not None

@@ -37,7 +37,12 @@ def test_a_measured_mix_that_interacts(golden: Golden) -> None:
         fp16([40_000] * 3), int8([30_000] * 3), sensitivity([0.1, 0.01, 0.02]), goal_of(None, None, sensitivity([1]))
     )
     measured = MeasuredMix(("/conv0/Conv",), 0.03, 0.05, 0.12, 1 - 0.05 / 0.12, True, 2, 64)
-    golden("advise_interacts.txt", as_text(plan.advice(0b001, measured)))
+    golden("advise_interacts.txt", as_text(plan.advice(0b001, measured), mixed="my mix/mixed.onnx"))
+    golden("advise_interacts.md", as_markdown(plan.advice(0b001, measured), mixed="mixed.onnx"))
+
+
+def test_without_a_mixed_file_nothing_is_said_of_one() -> None:
+    assert "mixed.onnx" not in as_text(advice_of()) + as_markdown(advice_of())
 
 
 def test_no_layer_to_keep_is_an_answer() -> None:
