@@ -118,6 +118,13 @@ def _notes(bench: Bench, units: Sequence[Unit], found: Findings, interaction: fl
         names = ", ".join(bench.left[:3]) + (", ..." if len(bench.left) > 3 else "")
         message = f"{count(len(bench.left), 'layer')} stay as they are, since their weights are computed: {names}"
         made.append(Finding("not-quantizable", Level.NOTE, 0, message, layers=bench.left))
+    infinite = [name for name, seen in bench.seen.items() if seen.infinite]
+    if infinite:
+        message = (
+            f"{count(len(infinite), 'activation')} hold values in FP32 that are not finite, which INT8's range leaves "
+            f"out: {', '.join(infinite[:3])}"
+        )
+        made.append(Finding("activation-not-finite", Level.WARNING, 0, message))
     broken = [unit.name for unit in units if found.units[unit.name].sums.broken]
     if broken:
         message = f"the outputs are not finite with {count(len(broken), 'layer')} in INT8, such as {broken[0]}"

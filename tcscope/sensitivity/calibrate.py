@@ -14,6 +14,7 @@ from tcscope.sensitivity.int8 import Array
 BINS = 1024  # over both signs
 _LEVELS = 128  # bins that a candidate range is merged into, as in onnxruntime and in TensorRT
 _EPSILON = 0.0001  # of a count, in a bin that holds none
+_TINY, _HUGE = 1e-35, 1e38  # between them FP32 holds BINS edges, each larger than the one before
 PERCENTILE = 99.999  # of magnitudes, as in onnxruntime
 
 
@@ -24,34 +25,44 @@ class Seen:
     minimum: float = np.inf
     maximum: float = -np.inf
     counts: Array | None = None
+    infinite: bool = False  # or not a number, some of it
 
     @property
     def largest(self) -> float:
         """The largest magnitude."""
-        return max(abs(self.minimum), abs(self.maximum))
+        return max(abs(self.minimum), abs(self.maximum)) if self.minimum <= self.maximum else 0.0
 
     @property
     def edges(self) -> Array:
-        """The edges of the histogram's bins."""
-        end = np.float32(self.largest) or np.float32(1)
+        """The edges of the histogram's bins: of FP32, or of FP64 where that can't tell them from each other."""
+        if not _TINY < self.largest < _HUGE:
+            return np.linspace(-self.largest or -1.0, self.largest or 1.0, BINS + 1)
+        end = np.float32(self.largest)
         return np.linspace(-end, end, BINS + 1, dtype=np.float32)
 
     def widen(self, values: Array) -> None:
-        """Take the extremes of more values in."""
-        if values.size:
-            self.minimum = min(self.minimum, float(values.min()))
-            self.maximum = max(self.maximum, float(values.max()))
+        """Take the extremes of more values in, of those that are finite."""
+        if not values.size:
+            return
+        low, high = float(values.min()), float(values.max())
+        if not (np.isfinite(low) and np.isfinite(high)):
+            self.infinite = True
+            self.widen(values[np.isfinite(values)])
+            return
+        self.minimum = min(self.minimum, low)
+        self.maximum = max(self.maximum, high)
 
     def count(self, values: Array) -> None:
         """Take more values into the histogram, once the extremes of all are known."""
-        end = self.largest or 1.0
-        counted, _ = np.histogram(values, BINS, range=(-end, end))
+        edges = self.edges
+        wide = values if edges.dtype == np.float32 else values.astype(np.float64)
+        counted, _ = np.histogram(wide, BINS, range=(float(edges[0]), float(edges[-1])))
         self.counts = counted if self.counts is None else self.counts + counted
 
 
 def clip_of(seen: Seen, method: Calibration, percentile: float = PERCENTILE) -> float:
     """The largest magnitude that INT8 shall hold of an activation."""
-    if method is Calibration.MINMAX or seen.counts is None or not seen.largest:
+    if method is Calibration.MINMAX or seen.counts is None or not _TINY < seen.largest < _HUGE:
         return seen.largest
     low, high = np.float32(seen.minimum), np.float32(seen.maximum)
     if method is Calibration.ENTROPY:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx.utils import Extractor
+from onnx import helper
 
 from tcscope.errors import UsageError, did_you_mean
 from tcscope.sensitivity.data import Samples
 from tcscope.sensitivity.failure import refused
 from tcscope.sensitivity.int8 import Array
-from tcscope.sensitivity.network import Network, captured
+from tcscope.sensitivity.network import Network, captured, part_of
 from tcscope.sensitivity.session import session
 
 
@@ -58,26 +58,27 @@ def part(network: Network, nodes: tuple[onnx.NodeProto, ...], samples: Samples) 
     if not inputs:
         raise UsageError(f"{nodes[0].name} reads nothing that is computed or fed", "give a larger --hops")
     values = _recorded(network, [*inputs, *written], samples)
-    whole = onnx.ModelProto()
-    whole.CopyFrom(network.model)
-    known = {value.name for value in (*whole.graph.input, *whole.graph.output, *whole.graph.value_info)}
-    for name in (*inputs, *written):
-        value = values[name]
-        info = onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
-        if name not in known:
-            whole.graph.value_info.append(info)
-        else:
-            for held in (*whole.graph.input, *whole.graph.output, *whole.graph.value_info):
-                if held.name == name:
-                    held.CopyFrom(info)
-    model = Extractor(whole).extract_model(inputs, written)
+    held = {name for node in nodes for name in captured(node)} & set(network.constants)
+    graph = helper.make_graph(
+        nodes,
+        network.model.graph.name or "part",
+        [_info(name, values[name]) for name in inputs],
+        [_info(name, values[name]) for name in written],
+        [network.constants[name] for name in sorted(held)],
+    )
+    model = part_of(network.model, graph)
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         said = " ".join(str(error).split())[:120]
         raise UsageError(f"the part of {network.path} is no sound network: {said}", "give another --hops") from error
-    extracted = tuple(node.name for node in model.graph.node)
-    return Part(model, extracted, {n: values[n] for n in inputs}, {n: values[n] for n in written})
+    return Part(
+        model, tuple(node.name for node in nodes), {n: values[n] for n in inputs}, {n: values[n] for n in written}
+    )
+
+
+def _info(name: str, value: Array) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
 
 
 def save(found: Part, folder: Path, stem: str) -> list[Path]:
@@ -105,7 +106,7 @@ def _recorded(network: Network, names: Collection[str], samples: Samples) -> dic
     model.CopyFrom(network.model)
     known = set(network.outputs)
     wanted = [name for name in dict.fromkeys(names) if name not in feeds]
-    model.graph.output.extend(onnx.helper.make_empty_tensor_value_info(n) for n in wanted if n not in known)
+    model.graph.output.extend(helper.make_empty_tensor_value_info(n) for n in wanted if n not in known)
     try:
         values = session(model).run(wanted, feeds)
     except Exception as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from onnx import helper
+from onnx import TensorProto, helper
 
 from tcscope.errors import UsageError, did_you_mean
 from tcscope.sensitivity.int8 import Array
@@ -75,7 +75,7 @@ def wanted_of(network: Network, shapes: Shapes) -> list[Wanted]:
         given = shapes.get(value.name)
         if given is not None:
             dims = _filled(network, value.name, dims, given)
-        found.append(Wanted(value.name, np.dtype(helper.tensor_dtype_to_np_dtype(kind.elem_type)), dims))
+        found.append(Wanted(value.name, _type_of(network, value.name, kind.elem_type), dims))
     names = [wanted.name for wanted in found]
     for name in shapes:
         if name not in names:
@@ -84,6 +84,20 @@ def wanted_of(network: Network, shapes: Shapes) -> list[Wanted]:
     if not found:
         raise UsageError(f"{network.path} has no inputs", "give a network that computes something of its input")
     return found
+
+
+def _type_of(network: Network, name: str, number: int) -> np.dtype[Any]:
+    """NumPy's type of an ONNX element type. Raises UsageError where there is none that holds numbers."""
+    dtype = (
+        np.dtype(helper.tensor_dtype_to_np_dtype(number))
+        if number in TensorProto.DataType.values() and number
+        else None
+    )
+    if dtype is None or dtype.kind not in "fiub":
+        word = TensorProto.DataType.Name(number) if dtype is not None else f"type {number}"
+        what = f"the input '{name}' of {network.path} is {word}, and only numbers of NumPy's own types can be fed"
+        raise UsageError(what, "give a network of FP32, FP16, FP64, integer and bool inputs")
+    return dtype
 
 
 def _filled(network: Network, name: str, dims: tuple[int | None, ...], given: Sequence[int]) -> tuple[int | None, ...]:
@@ -178,7 +192,8 @@ def _checked(path: Path, wanted: Wanted, found: Mapping[str, Array]) -> Array:
     if not np.can_cast(array.dtype, wanted.dtype, "same_kind"):
         what = f"'{wanted.name}' is {array.dtype} in {path}, and the network takes {wanted.dtype}"
         raise UsageError(what, f"samples.astype('{wanted.dtype}')  # if that is what is meant")
-    array = array.astype(wanted.dtype, copy=False)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is told below
+        array = array.astype(wanted.dtype, copy=False)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         first = np.argwhere(~np.isfinite(array))[0]
         what = f"sample {first[0]} of '{wanted.name}' in {path} holds {array[tuple(first)]}"

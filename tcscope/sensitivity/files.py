@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,15 +37,20 @@ def arrays_of(path: Path, names: Sequence[str]) -> dict[str, Array]:
 
 def _of_file(path: Path, names: Sequence[str]) -> dict[str, Array]:
     try:
-        held = np.load(path, allow_pickle=False)
-        if isinstance(held, np.ndarray):
-            if len(names) != 1:
-                raise UsageError(f"{path} holds one array, and the network takes {', '.join(names)}", _HINT)
-            return {names[0]: np.atleast_1d(held)}
-        with held:
-            return {name: np.atleast_1d(held[name]) for name in held.files}
+        with path.open("rb") as file:
+            held = np.load(file, allow_pickle=False)
+            if isinstance(held, np.ndarray):
+                if len(names) != 1:
+                    raise UsageError(f"{path} holds one array, and the network takes {', '.join(names)}", _HINT)
+                return {names[0]: np.atleast_1d(held)}
+            with held:
+                return {name: np.atleast_1d(held[name]) for name in held.files}
     except FileNotFoundError as error:
         raise UsageError(f"no such data: {path}", "tcscope sensitivity model.onnx --data calib.npz") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except UsageError:
+        raise
+    except (
+        Exception
+    ) as error:  # OSError, ValueError, BadZipFile, zlib's and tokenize's own: whatever a wrong file leads to
         said = error.strerror if isinstance(error, OSError) and error.strerror else "it is no .npz or .npy of numbers"
         raise UsageError(f"can't read the data of {path}: {said}", _HINT) from error

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from tcscope.sensitivity.machine import Values
 from tcscope.sensitivity.sums import OutputSums, Sums
 
 JOURNAL_SCHEMA = "tcscope.sensitivity-journal/1"
+_OURS = re.compile(r"[0-9a-f]{16}-\d+\.npz")
 
 
 @dataclass
@@ -34,12 +37,14 @@ class Journal:
     """The lines of FILE.part.jsonl, each a unit on a batch; the first says by its key what they belong to.
 
     Outputs that the user's metric needs are kept beside it, in the folder FILE.part. Without a file all is kept in
-    memory. Raises UsageError where the file can't be written or is another's.
+    memory. Each line ends with its own checksum and has that of the outputs: what is damaged is measured again. Raises
+    UsageError where the file can't be written or is another's.
     """
 
     def __init__(self, output: Path | None, key: str) -> None:
         self.found: dict[tuple[str, int], Measured] = {}
         self._outputs: dict[tuple[str, int], Values] = {}
+        self._sums: dict[tuple[str, int], int] = {}  # the checksums of their files
         self._stream = None
         self.path = self.folder = None
         if output is None:
@@ -52,10 +57,10 @@ class Journal:
         if lines and lines[0].get("schema") != JOURNAL_SCHEMA:
             raise UsageError(f"{self.path} is no journal of tcscope", "give -o another name")
         if goes_on:
-            self.found = {(line["unit"], line["batch"]): _measured(line) for line in lines[1:]}
+            self._take(lines[1:])
         try:
-            whole = [head, *(_line(unit, batch, one) for (unit, batch), one in self.found.items())]
-            self.path.write_text("".join(json.dumps(line) + "\n" for line in whole), encoding="utf-8")
+            whole = [json.dumps(head), *(self._line(*key) for key in self.found)]
+            self.path.write_text("".join(line + "\n" for line in whole), encoding="utf-8")
             self._stream = self.path.open("a", encoding="utf-8")
             if not goes_on:
                 self._clear()
@@ -66,21 +71,30 @@ class Journal:
 
     def has(self, unit: str, batch: int, *, outputs: bool) -> bool:
         """Whether a unit was measured on a batch, with its outputs if they are needed."""
-        return (unit, batch) in self.found and (not outputs or self._file(unit, batch).is_file())
+        return (unit, batch) in self.found and (not outputs or self._holds(unit, batch))
 
     def keep(self, unit: str, batch: int, measured: Measured, outputs: Values | None) -> None:
-        """Take down what was measured."""
-        if outputs is not None:
-            if self.folder is None:
-                self._outputs[unit, batch] = outputs
-            else:
-                self.folder.mkdir(exist_ok=True)
-                with self._file(unit, batch).open("wb") as file:
-                    np.savez(file, *outputs.values())  # without their names, which may hold '/'
+        """Take down what was measured. Raises UsageError where it can't be written."""
         self.found[unit, batch] = measured
-        if self._stream is not None:
-            self._stream.write(json.dumps(_line(unit, batch, measured)) + "\n")
-            self._stream.flush()
+        try:
+            if outputs is not None:
+                self._keep_outputs(unit, batch, outputs)
+            if self._stream is not None:
+                self._stream.write(self._line(unit, batch) + "\n")
+                self._stream.flush()
+        except OSError as error:
+            raise UsageError(
+                f"can't write beside {self.path}: {error.strerror}", "make room there, and run the same again"
+            ) from error
+
+    def _keep_outputs(self, unit: str, batch: int, outputs: Values) -> None:
+        if self.folder is None:
+            self._outputs[unit, batch] = outputs
+            return
+        self.folder.mkdir(exist_ok=True)
+        with self._file(unit, batch).open("wb") as file:
+            np.savez(file, *outputs.values())  # without their names, which may hold '/'
+        self._sums[unit, batch] = crc32(self._file(unit, batch).read_bytes())
 
     def outputs(self, unit: str, batch: int, names: list[str]) -> Values:
         """The outputs of a unit on a batch."""
@@ -97,6 +111,31 @@ class Journal:
             self._clear()
             self.path.unlink(missing_ok=True)
 
+    def _take(self, lines: list[dict[str, Any]]) -> None:
+        """Take in the lines that are as they were written."""
+        for line in lines:
+            told = line.pop("check", None)
+            if told == crc32(json.dumps(line).encode()):
+                key = line["unit"], line["batch"]
+                self.found[key] = _measured(line)
+                if line["outputs"] is not None:
+                    self._sums[key] = line["outputs"]
+
+    def _line(self, unit: str, batch: int) -> str:
+        """What is known of a unit on a batch, with a checksum."""
+        line = {"unit": unit, "batch": batch, "outputs": self._sums.get((unit, batch))}
+        line |= asdict(self.found[unit, batch])
+        return json.dumps({**line, "check": crc32(json.dumps(line).encode())})
+
+    def _holds(self, unit: str, batch: int) -> bool:
+        """Whether the outputs are there, as they were written."""
+        if self.folder is None:
+            return (unit, batch) in self._outputs
+        try:
+            return crc32(self._file(unit, batch).read_bytes()) == self._sums.get((unit, batch))
+        except OSError:
+            return False
+
     def _file(self, unit: str, batch: int) -> Path:
         import hashlib
 
@@ -107,8 +146,9 @@ class Journal:
         """Remove what lies in the folder under names of ours, and the folder when it is empty."""
         if self.folder is None or not self.folder.is_dir():
             return
-        for file in self.folder.glob("*-*.npz"):
-            file.unlink()
+        for file in self.folder.iterdir():
+            if _OURS.fullmatch(file.name):
+                file.unlink()
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
 
@@ -117,16 +157,16 @@ class Journal:
         if self.path is None or not self.path.exists():
             return []
         found = []
-        for line in self.path.read_bytes().splitlines():
+        try:
+            lines = self.path.read_bytes().splitlines()
+        except OSError as error:
+            raise UsageError(f"can't read {self.path}: {error.strerror}", "give -o another name") from error
+        for line in lines:
             try:
                 found.append(json.loads(line))
-            except ValueError:
+            except (ValueError, RecursionError):
                 return found or [{}]
         return [line if isinstance(line, dict) else {} for line in found]
-
-
-def _line(unit: str, batch: int, measured: Measured) -> dict[str, Any]:
-    return {"unit": unit, "batch": batch, **asdict(measured)}
 
 
 def _measured(line: dict[str, Any]) -> Measured:

@@ -26,6 +26,7 @@ _QUANTIZED, _BACK = "_quantized", "_dequantized"
 def quantized(bench: Bench, keep: Collection[str]) -> onnx.ModelProto:
     """The network with all its layers in INT8 but those of these names; checked. Raises UsageError."""
     model = _with_opset(bench)
+    _fill_shapes(model, bench)
     layers = [layer for layer in bench.layers if layer.name not in keep]
     made = _Pairs(model)
     of_name = {node.name: node for node in model.graph.node}
@@ -44,6 +45,17 @@ def quantized(bench: Bench, keep: Collection[str]) -> onnx.ModelProto:
         said = " ".join(str(error).split())[:120]
         raise UsageError(f"{bench.network.path} can't be quantized so: {said}", "give it with FP32 tensors") from error
     return model
+
+
+def _fill_shapes(model: onnx.ModelProto, bench: Bench) -> None:
+    """Give the outputs without a shape one of open sizes: ONNX Runtime does without it, the checker doesn't."""
+    for value in model.graph.output:
+        kind = value.type.tensor_type
+        if not kind.HasField("shape"):
+            constant = bench.network.constants.get(value.name)
+            rank = bench.reference(0)[value.name].ndim if constant is None else len(constant.dims)
+            kind.shape.SetInParent()
+            kind.shape.dim.extend(onnx.TensorShapeProto.Dimension() for _ in range(rank))
 
 
 def _name_kernel_shape(node: onnx.NodeProto, weight: Array) -> None:

@@ -45,7 +45,11 @@ def _layer(network: Network, node: onnx.NodeProto, at: int) -> Quantizable | Non
     if node.op_type in ("Conv", "ConvTranspose"):  # TensorRT has no INT8 convolution whose weights are computed
         if not constant[1] or network.constants[node.input[1]].data_type not in _FLOATS:
             return None
-        return Quantizable(node.name, node.op_type, at, node.input[1], _conv_axis(node), (node.input[0],))
+        # TensorRT has no scales for each output channel of a ConvTranspose: its kernels take them for each input
+        # channel, and versions differ in what they make of either (github.com/NVIDIA/TensorRT/issues/2380, 1694, 1519).
+        # One scale for all is right in every one, also in a grouped one, where no axis is that of output channels.
+        axis = 0 if node.op_type == "Conv" else None
+        return Quantizable(node.name, node.op_type, at, node.input[1], axis, (node.input[0],))
     activations = tuple(dict.fromkeys(name for name, fixed in zip(node.input[:2], constant, strict=True) if not fixed))
     if len(activations) == 2 or not any(constant):
         return Quantizable(node.name, node.op_type, at, None, None, activations)
@@ -56,13 +60,6 @@ def _layer(network: Network, node: onnx.NodeProto, at: int) -> Quantizable | Non
     return Quantizable(
         node.name, node.op_type, at, weight.name, _product_axis(node, side, len(weight.dims)), activations
     )
-
-
-def _conv_axis(node: onnx.NodeProto) -> int | None:
-    if node.op_type == "Conv":
-        return 0
-    groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
-    return 1 if groups == 1 else None  # a grouped ConvTranspose has its output channels along two axes
 
 
 def _product_axis(node: onnx.NodeProto, side: int, rank: int) -> int | None:

@@ -18,7 +18,7 @@ def of_weight(name: str, weight: Array, axis: int | None) -> TensorStats:
     values = weight.astype(np.float32, copy=False)
     scales = weight_scales(values, axis)
     magnitudes = np.abs(values)
-    counts, edges = np.histogram(values, SHOWN_BINS)
+    counts, edges = np.histogram(values.astype(np.float64), SHOWN_BINS)
     power = power_of(values)
     typical = float(np.quantile(magnitudes, _MOST))
     return TensorStats(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import log10, sqrt
+from math import isfinite, log10, sqrt
 
 import numpy as np
 
@@ -117,11 +117,27 @@ def noise_of(base: Array, now: Array) -> float:
     """The power of the difference of two tensors."""
     if base.dtype.kind != "f":
         return float((base != now).sum())
-    apart = (now - base).ravel()
-    return float(np.dot(apart, apart))
+    with np.errstate(invalid="ignore"):  # of two infinities, which _square leaves out
+        apart = _wide(now) - _wide(base)
+    return _square(apart)
 
 
 def power_of(values: Array) -> float:
     """The power of a tensor."""
+    return _square(_wide(values)) if values.dtype.kind == "f" else float(values.size)
+
+
+def _wide(values: Array) -> Array:
+    """The values in a type that holds the sum of their squares: in half precision that ends at 65504."""
+    return values.astype(np.float32) if values.dtype == np.float16 else values
+
+
+def _square(values: Array) -> float:
+    """The sum of the squares, in FP64 where they need it; without what is not finite."""
     flat = values.ravel()
-    return float(np.dot(flat, flat)) if values.dtype.kind == "f" else float(values.size)
+    with np.errstate(over="ignore"):
+        found = float(np.dot(flat, flat))
+    if isfinite(found):
+        return found
+    wide = np.nan_to_num(flat.astype(np.float64), nan=0, posinf=0, neginf=0)
+    return float(np.dot(wide, wide))

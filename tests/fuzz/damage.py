@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -25,6 +26,32 @@ def damaged(file: bytes, data: st.DataObject, most: int) -> bytes:
         else:
             del made[at : at + data.draw(st.integers(1, 5000))]
     return bytes(made)
+
+
+def loose(path: Path) -> None:
+    """Take types and NOT NULL off all columns, so that they take anything."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for name, _ in list(db.execute("select name, sql from sqlite_master where type = 'table'")):
+            columns = ", ".join(f'"{row[1]}"' for row in db.execute(f"pragma table_info({name})"))
+            db.execute(f"alter table {name} rename to before")
+            db.execute(f"create table {name} ({columns})")
+            db.execute(f"insert into {name} select * from before")
+            db.execute("drop table before")
+
+
+def put(
+    path: Path, changes: Iterable[tuple[tuple[str, str], Any]], data: st.DataObject, cells: Sequence[str] = ("?",)
+) -> None:
+    """Write values into columns that the file has, all rows or every other one, each as one of `cells` in SQL."""
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("pragma synchronous = off")
+        for (table, column), value in changes:
+            if column not in [row[1] for row in db.execute(f"pragma table_info({table})")]:
+                continue
+            where = data.draw(st.sampled_from(["1", "rowid % 2 = 0"]))
+            cell = data.draw(st.sampled_from(cells))
+            db.execute(f'update {table} set "{column}" = {cell} where {where}', (value,))
+        db.commit()
 
 
 def change_schema(path: Path, changes: Iterable[tuple[str, tuple[str, str]]]) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fuzz.damage import change_schema
+from tests.fuzz.damage import change_schema, put
 from tests.fuzz.hold import effort, held
 from tests.support.traces import TABLES, TraceBuilder
 
@@ -48,11 +45,6 @@ def whole() -> TraceBuilder:
         builder.row("GPU_METRICS", timestamp=at, typeId=1, metricId=1, value=50)
     builder.then("create table TARGET_INFO_GPU_METRICS (typeId integer, metricId integer, metricName text)")
     return builder.then("insert into TARGET_INFO_GPU_METRICS values (1, 1, 'Tensor Active [Throughput %]')")
-
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return whole().write(tmp_path_factory.mktemp("whole") / "t.sqlite").read_bytes()
 
 
 @effort(40)
@@ -120,14 +112,6 @@ COLUMNS = [
 NUMBERS = ("integer", "int", "text", "blob", "real", "numeric", "")
 
 
-@pytest.fixture(scope="module")
-def untyped(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The same, of columns without types and NOT NULL: they take anything."""
-    path = whole().write(tmp_path_factory.mktemp("untyped") / "t.sqlite")
-    loose(path)
-    return path.read_bytes()
-
-
 @effort(50)
 @given(
     command=commands,
@@ -143,26 +127,8 @@ def test_anything_in_any_column(
 ) -> None:
     path = tmp_path_factory.mktemp("cells") / "t.sqlite"
     path.write_bytes(untyped)
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("pragma synchronous = off")
-        for (table, column), value in changes:
-            if column not in [row[1] for row in db.execute(f"pragma table_info({table})")]:
-                continue
-            where = data.draw(st.sampled_from(["1", "rowid % 2 = 0"]))
-            db.execute(f'update {table} set "{column}" = ? where {where}', (value,))
-        db.commit()
+    put(path, changes, data)
     held(*command, path, folder=path.parent, codes=codes(command))
-
-
-def loose(path: Path) -> None:
-    """Take types and NOT NULL off all columns, so that they take anything."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        for name, _ in list(db.execute("select name, sql from sqlite_master where type = 'table'")):
-            columns = ", ".join(f'"{row[1]}"' for row in db.execute(f"pragma table_info({name})"))
-            db.execute(f"alter table {name} rename to before")
-            db.execute(f"create table {name} ({columns})")
-            db.execute(f"insert into {name} select * from before")
-            db.execute("drop table before")
 
 
 SCHEMA_CHANGES = (

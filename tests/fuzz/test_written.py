@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fuzz.damage import change_schema, damaged
+from tests.fuzz.damage import change_schema, damaged, put
 from tests.fuzz.hold import effort, held
-from tests.fuzz.test_sqlite import CELLS, COLUMNS, SCHEMA_CHANGES, SPOKEN, loose, whole
+from tests.fuzz.test_sqlite import CELLS, COLUMNS, SCHEMA_CHANGES, SPOKEN
 from tests.support.traces import TraceBuilder
 
 WRITERS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -40,18 +40,6 @@ def written(path: Path, writer: tuple[str, tuple[str, ...]]) -> None:
         assert held("info", folder / name, folder=folder).code == 0
         with closing(sqlite3.connect(folder / name)) as db:
             assert db.execute("pragma integrity_check").fetchone() == ("ok",)
-
-
-@pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return whole().write(tmp_path_factory.mktemp("whole") / "t.sqlite").read_bytes()
-
-
-@pytest.fixture(scope="module")
-def untyped(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path = whole().write(tmp_path_factory.mktemp("untyped") / "t.sqlite")
-    loose(path)
-    return path.read_bytes()
 
 
 @pytest.mark.parametrize("writer", WRITERS, ids=lambda writer: " ".join((writer[0], *writer[1])))
@@ -87,15 +75,7 @@ def test_anything_in_any_column(
 ) -> None:
     path = tmp_path_factory.mktemp("cells") / "t.sqlite"
     path.write_bytes(untyped)
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("pragma synchronous = off")
-        for (table, column), value in changes:
-            if column not in [row[1] for row in db.execute(f"pragma table_info({table})")]:
-                continue
-            where = data.draw(st.sampled_from(["1", "rowid % 2 = 0"]))
-            cell = data.draw(st.sampled_from(["?", "?", "cast(? as text)"]))
-            db.execute(f'update {table} set "{column}" = {cell} where {where}', (value,))
-        db.commit()
+    put(path, changes, data, ("?", "?", "cast(? as text)"))
     written(path, writer)
 
 

@@ -32,10 +32,10 @@ def conv(opset: int = 13, dims: tuple[str | int, ...] = ("N", 3, 8, 8)) -> onnx.
 
 
 @pytest.mark.parametrize(
-    ("op", "shape", "axis"), [("Conv", (4, 3, 3, 3), 0), ("ConvTranspose", (3, 4, 3, 3), 1), ("MatMul", (8, 5), 1)]
+    ("op", "shape", "axis"), [("Conv", (4, 3, 3, 3), 0), ("ConvTranspose", (3, 4, 3, 3), None), ("MatMul", (8, 5), 1)]
 )
-def test_a_weight_has_a_scale_for_each_output_channel(
-    tmp_path: Path, op: str, shape: tuple[int, ...], axis: int
+def test_a_weight_has_a_scale_for_each_output_channel_but_one_in_a_transposed_convolution(
+    tmp_path: Path, op: str, shape: tuple[int, ...], axis: int | None
 ) -> None:
     model = network([helper.make_node(op, ["x", "w"], ["y"])], [weight("w", *shape)], {"x": [1, 3, 8, 8]}, {"y": None})
     ((layer,), left) = quantizable(load(saved(tmp_path, model)))
