@@ -18,7 +18,7 @@ RUNNER = Path(__file__).with_name("runner")
 TRTEXEC_FOLDERS = ("/usr/src/tensorrt/bin", "/usr/local/tensorrt/bin", "/opt/tensorrt/bin")
 _PROBE = (
     "import importlib.util as u, sys; "
-    "print('%d.%d' % sys.version_info[:2], next((n for n in sys.argv[1:] if u.find_spec(n)), ''))"
+    "print('%d.%d' % sys.version_info[:2], *[n for n in sys.argv[1:] if u.find_spec(n)])"
 )
 _OLDEST = (3, 8)
 _SILENT_S = 60
@@ -141,6 +141,21 @@ def choose(python: str | None, *, trtexec: bool, building: bool = False) -> Runn
 
 def probe(python: str, modules: Sequence[str] = MODULES) -> Runner:
     """The runner under an interpreter, with the TensorRT module that is there. Raises UsageError where it is none."""
+    path, version, found = _asked(python, modules)
+    if version < _OLDEST:
+        told = ".".join(map(str, version))
+        raise UsageError(f"{path} is Python {told}, and the runner needs 3.8 or newer", "--python /usr/bin/python3.8")
+    return Runner(path, found[0] if found else "")
+
+
+def lacking(python: str | None, modules: Sequence[str]) -> list[str]:
+    """Those of the modules that an interpreter doesn't have; None is tcscope's own. Raises UsageError."""
+    _, _, found = _asked(python or sys.executable, modules)
+    return [name for name in modules if name not in found]
+
+
+def _asked(python: str, modules: Sequence[str]) -> tuple[str, tuple[int, ...], list[str]]:
+    """An interpreter's path and version, and those of the modules that it has. Raises UsageError where it is none."""
     path = shutil.which(python)
     if path is None:
         raise UsageError(f"--python is '{python}', which is no program", "--python /usr/bin/python3")
@@ -153,17 +168,12 @@ def probe(python: str, modules: Sequence[str] = MODULES) -> Runner:
             check=False,
             timeout=_SILENT_S,
         )
-        version, _, module = done.stdout.strip().partition(" ")
-        numbers = tuple(int(part) for part in version.split("."))
+        version, *found = done.stdout.split() or [""]
+        return path, tuple(int(part) for part in version.split(".")), found
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise UsageError(
             f"--python is '{python}', which does not run as a Python", "--python /usr/bin/python3"
         ) from error
-    if numbers < _OLDEST:
-        raise UsageError(
-            f"{path} is Python {version}, and the runner needs 3.8 or newer", "--python /usr/bin/python3.8"
-        )
-    return Runner(path, module)
 
 
 def find_trtexec() -> Trtexec | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,10 +69,12 @@ def _engine(args: argparse.Namespace) -> Sensitivity:
 
     require(args.model)
     from tcscope.capture.build import parse_tactic_sources
-    from tcscope.sensitivity.polygraphy_run import Engine, require_engine, run_engine
+    from tcscope.capture.engine import lacking
+    from tcscope.sensitivity.polygraphy_run import NEEDED, Engine, require_engine, run_engine
 
     engine = Engine(args.python, parse_tactic_sources(args.tactic_sources))
-    require_engine(args.model, engine)
+    require_engine(args.model, engine, lacking(args.python, NEEDED))
     network, samples = network_of(args, extra=True)
+    print("note: building an engine in INT8: seconds to many minutes", file=sys.stderr)
     with Status() as status:
         return run_engine(network, samples, engine, status)

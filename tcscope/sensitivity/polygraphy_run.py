@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,9 +19,7 @@ from tcscope.sensitivity.polygraphy import read_runs, sensitivity_of_runs
 from tcscope.sensitivity.quantizable import quantizable
 
 _RUN = "import sys; from polygraphy.tools import main; sys.exit(main())"  # the program may not be on the PATH
-_MISSING = "import sys, importlib.util as u; print('missing:', *[n for n in sys.argv[1:] if u.find_spec(n) is None])"
-_NEEDED = ("tensorrt", "polygraphy")
-_SILENT_S = 60
+NEEDED = ("tensorrt", "polygraphy")  # modules of the Python that runs TensorRT's side
 Say = Callable[[str], None]
 
 
@@ -54,14 +51,13 @@ def commands_of(
     return [[*fp32, *ends, str(folder / "fp32.json")], [*int8, *ends, str(folder / "int8.json")]]
 
 
-def require_engine(model: Path, engine: Engine) -> None:
-    """Raise UsageError where that Python has no TensorRT, no Polygraphy, or the machine no GPU."""
+def require_engine(model: Path, engine: Engine, missing: Sequence[str]) -> None:
+    """Raise UsageError where that Python lacks what is NEEDED, or the machine a GPU."""
     hint = (
         f"record it where the GPU is: polygraphy run {shlex.quote(str(model))} --onnxrt --trt --int8 --fp16 "
         "--onnx-outputs mark all --trt-outputs mark all --save-outputs runs.json; "
         "then tcscope sensitivity MODEL --polygraphy runs.json"
     )
-    missing = _missing(engine.python or sys.executable)
     if missing and engine.python is not None:
         what = f"--engine needs {' and '.join(missing)}, which {engine.python} doesn't have"
         raise UsageError(what, f"{engine.python} -m pip install {' '.join(missing)}")
@@ -73,7 +69,6 @@ def require_engine(model: Path, engine: Engine) -> None:
 
 def run_engine(network: Network, samples: Samples, engine: Engine, say: Say = lambda what: None) -> Sensitivity:
     """Run both, and compare every layer. Raises UsageError where Polygraphy fails, with the last line it said."""
-    require_engine(network.path, engine)
     from polygraphy.json import save_json
 
     batch = samples.fixed or 1
@@ -101,28 +96,6 @@ def _run(command: Sequence[str]) -> None:
 def _is_open(value: object) -> bool:
     dims = value.type.tensor_type.shape.dim  # type: ignore[attr-defined] # a ValueInfoProto
     return not all(dim.HasField("dim_value") and dim.dim_value > 0 for dim in dims)
-
-
-def _missing(python: str) -> list[str]:
-    """The modules that an interpreter lacks. Raises UsageError where it is none."""
-    hint = "--python /usr/bin/python3  # an interpreter that has TensorRT and Polygraphy"
-    if shutil.which(python) is None:
-        raise UsageError(f"--python is '{python}', which is no program", hint)
-    try:
-        done = subprocess.run(  # noqa: S603 - the interpreter that the user names
-            [python, "-c", _MISSING, *_NEEDED],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=_SILENT_S,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UsageError(f"--python is '{python}', which does not run as a Python", hint) from error
-    said, *words = done.stdout.split() or [""]
-    if said != "missing:":
-        raise UsageError(f"--python is '{python}', which does not run as a Python", hint)
-    return words
 
 
 def _has_gpu() -> bool:

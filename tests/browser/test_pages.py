@@ -228,7 +228,7 @@ def test_on_paper_the_layers_are_open_and_the_controls_gone(show: Open) -> None:
     assert luminance(page.evaluate("getComputedStyle(document.body).backgroundColor")) == 3 * 255
 
 
-@pytest.mark.parametrize("name", ["hostile", "hostile_diff"])
+@pytest.mark.parametrize("name", ["hostile", "hostile_diff", "hostile_sensitivity"])
 def test_hostile_names_do_nothing_and_are_shown_as_they_are(show: Open, name: str) -> None:
     page = show(name)
     for block in range(0, page.locator(".strip a").count(), 7):

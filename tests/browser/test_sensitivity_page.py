@@ -120,26 +120,3 @@ def test_axe_finds_nothing_serious_in_light_and_dark(show: Open, name: str) -> N
     read = "getComputedStyle(document.body).backgroundColor + '|' + getComputedStyle(document.body).color"
     back, ink = page.evaluate(read).split("|")
     assert luminance(back) < luminance(ink)
-
-
-def test_hostile_names_do_nothing_and_are_shown_as_they_are(show: Open) -> None:
-    page = show("hostile_sensitivity")
-    page.evaluate(OPEN_ALL)
-    for element in page.locator("main details summary, main a").all()[:12]:
-        element.dispatch_event("click")
-    assert page.evaluate("window.harm") is None
-    tags = set(page.evaluate("[...new Set([...document.querySelectorAll('*')].map((e) => e.tagName.toLowerCase()))]"))
-    assert not tags & {"img", "iframe", "object", "embed", "form", "base", "raw"}
-    assert page.locator("script").count() == 2
-    links = page.evaluate("[...document.querySelectorAll('a')].map((a) => a.getAttribute('href'))")
-    assert all(re.fullmatch(r"#[a-z]+(-[a-z0-9]+)?", link) for link in links), links
-    shown = page.locator("body").inner_text()
-    for part in (
-        "</script><script>window.harm = 1</script>",
-        "\"><img src=x onerror='window.harm = 1'>",
-        "{{ 7*7 }}",
-        "\\u202e\\u2066\\u200f mark \\x1b[31m\\x00",
-        "🔥",
-    ):
-        assert part in shown
-    assert not re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069]", shown)
