@@ -15,7 +15,7 @@ from tcscope.wording import count, duration, percent, plain
 _WIDTH = 80
 _ROWS = 8  # mixes shown, and layers beside the kept ones
 _INDENT = " " * 8
-OF_MIXED = "TensorRT 8 to 10; the kept layers: in FP32, with --fp16 in the faster one"
+OF_MIXED = "TensorRT 8 to 10; kept layers run in FP16 or FP32, as is faster"
 OF_TYPED = "TensorRT 11 runs them in the file's own type, FP32 until it is converted"
 _LAYER_HEAD = f"{'loss %':>7} {'fp16 us':>8} {'int8 us':>8} {'reformats':>9}  why"
 
