@@ -15,9 +15,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tcscope.cli.networks import add_data, bench_of
 from tcscope.cli.options import Commands, add_rules, add_selection, add_sm, command, count_from_0
 from tcscope.cli.output import put
-from tcscope.cli.sensitivity import add_data
+from tcscope.cli.status import Status
 from tcscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -86,7 +87,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _measured(plan: Plan, sensitivity: Sensitivity, folder: _Folder, args: argparse.Namespace) -> MixAdvice:
     """The advice with its mix run; quantized as for the sensitivity."""
-    from tcscope.cli.sensitivity import Status, bench_of
 
     args.calibration = "entropy" if sensitivity.calibration == "none" else str(sensitivity.calibration)
     args.percentile, args.jobs = sensitivity.percentile, None

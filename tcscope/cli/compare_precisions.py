@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from tcscope.cli.complaint import complain
 from tcscope.cli.options import Commands, add_rules, command, count_from_0
 from tcscope.cli.output import put
-from tcscope.cli.profile import add_build, add_engine, add_folder, add_recording, wish_of
+from tcscope.cli.recording import add_build, add_engine, add_folder, add_recording, wish_of
 from tcscope.errors import UsageError
 
 if TYPE_CHECKING:

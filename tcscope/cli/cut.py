@@ -11,8 +11,8 @@ import re
 import sys
 from pathlib import Path
 
+from tcscope.cli.networks import add_data, network_of
 from tcscope.cli.options import Commands, command, count_from_0
-from tcscope.cli.sensitivity import add_data
 
 _HOPS = 2
 
@@ -35,7 +35,6 @@ def add_to(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Cut one part, and list its nodes."""
-    from tcscope.cli.sensitivity import network_of
     from tcscope.wording import count, plain
 
     network, samples = network_of(args, extra=True)

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tcscope.cli.networks import network_of
+from tcscope.cli.status import Status
 from tcscope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,8 +63,6 @@ def recorded(args: argparse.Namespace) -> Sensitivity:
 
 
 def _engine(args: argparse.Namespace) -> Sensitivity:
-    from tcscope.cli.sensitivity import Status, network_of
-
     if args.model is None:
         raise UsageError("--engine needs the network", "tcscope sensitivity model.onnx --engine --data calib.npz")
     from tcscope.sensitivity.extra import require

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tcscope.errors import TraceError, UsageError
-from tcscope.sources.ncu.counters import Counted
+from tcscope.sources.ncu.counted import Counted
 
 _INSTALL = (
     "python3 -m pip install 'tcscope[ncu]', or: ncu --import {0} --csv --page raw --print-units base > counters.csv"

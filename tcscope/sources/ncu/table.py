@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from tcscope.errors import TraceError
-from tcscope.sources.ncu.counters import EXPECTED, Counted, capability
+from tcscope.sources.ncu.counted import EXPECTED, Counted, capability
 
 _NAMES = ("Kernel Name", "Function Name", "Demangled Name")  # the last two are spellings of older releases
 _METRIC = ("Metric Name", "Metric Value")
