@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,15 @@ def test_imports_point_one_way(path: Path) -> None:
     room = room_of(path)
     wrong = {other for other in rooms_imported(path) if not may_import(room, other)}
     assert wrong == set(), f"{named(path)} must not import {', '.join(sorted(wrong))}"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    at = {".".join(path.relative_to(REPOSITORY).with_suffix("").parts): path for path in MODULES}
+    rooms = {module: set(imports(path)) & set(at) - {module} for module, path in at.items()}
+    try:
+        TopologicalSorter(rooms).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
 
 
 def test_the_public_names_are_imported_on_use() -> None:
