@@ -53,18 +53,17 @@ def commands_of(
 
 def require_engine(model: Path, engine: Engine, missing: Sequence[str]) -> None:
     """Raise UsageError where that Python lacks what is NEEDED, or the machine a GPU."""
-    hint = (
-        f"record it where the GPU is: polygraphy run {shlex.quote(str(model))} --onnxrt --trt --int8 --fp16 "
-        "--onnx-outputs mark all --trt-outputs mark all --save-outputs runs.json; "
-        "then tcscope sensitivity MODEL --polygraphy runs.json"
-    )
-    if missing and engine.python is not None:
-        what = f"--engine needs {' and '.join(missing)}, which {engine.python} doesn't have"
-        raise UsageError(what, f"{engine.python} -m pip install {' '.join(missing)}")
     if missing:
-        raise UsageError(f"--engine needs {' and '.join(missing)}, which this Python doesn't have", hint)
+        names = " and ".join(missing)
+        what = f"--engine needs {names}, which {engine.python or 'this Python'} doesn't have"
+        other = "--python /usr/bin/python3  # one that has it; of runs recorded elsewhere: --polygraphy"
+        raise UsageError(what, f"{engine.python} -m pip install {' '.join(missing)}" if engine.python else other)
     if not _has_gpu():
-        raise UsageError("--engine needs a GPU, and CUDA finds none", hint)
+        record = (
+            f"polygraphy run {shlex.quote(str(model))} --onnxrt --trt --int8 --fp16 --onnx-outputs mark all "
+            "--trt-outputs mark all --save-outputs runs.json  # where the GPU is; then --polygraphy runs.json here"
+        )
+        raise UsageError("--engine needs a GPU, and CUDA finds none", record)
 
 
 def run_engine(network: Network, samples: Samples, engine: Engine, say: Say = lambda what: None) -> Sensitivity:

@@ -15,6 +15,7 @@ from tcscope.cli import main
 from tcscope.errors import UsageError
 from tcscope.model.sensitivity import Calibration, Mode, Sensitivity
 from tcscope.model.words import Level
+from tcscope.sensitivity import polygraphy_run
 from tcscope.sensitivity.bench import Bench, Settings
 from tcscope.sensitivity.data import read_samples
 from tcscope.sensitivity.mix_model import quantized
@@ -152,7 +153,7 @@ class TestWrong:
 
 
 class TestEngine:
-    def test_without_tensorrt_the_command_to_type_elsewhere_is_told(
+    def test_without_tensorrt_another_python_is_asked_for(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         from importlib.util import find_spec
@@ -163,8 +164,16 @@ class TestEngine:
         said = failure(capsys, "sensitivity", tmp_path / "digits.onnx", "--engine", "--random", "4")
         assert said.code == 2
         assert "--engine needs tensorrt" in said.error
-        assert "polygraphy run" in said.hint
-        assert "--save-outputs runs.json" in said.hint
+        assert said.hint.startswith("--python /usr/bin/python3")
+
+    def test_without_a_gpu_the_command_to_type_where_one_is_is_told(self, tmp_path: Path) -> None:
+        if polygraphy_run._has_gpu():
+            pytest.skip("a GPU is here")
+        with pytest.raises(UsageError) as raised:
+            polygraphy_run.require_engine(tmp_path / "digits.onnx", Engine(), ())
+        assert str(raised.value) == "--engine needs a GPU, and CUDA finds none"
+        assert "polygraphy run" in raised.value.hint
+        assert "--save-outputs runs.json" in raised.value.hint
 
     def test_polygraphy_knows_every_argument_and_runs_the_first_half(self, tmp_path: Path) -> None:
         bench = bench_of(tmp_path)
