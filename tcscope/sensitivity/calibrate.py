@@ -120,12 +120,10 @@ def _divergence(reference: Array, other: Array) -> np.float32:
 def _smoothed(counts: Array) -> Array | None:
     """A histogram in which empty bins hold 0.0001, taken off the others."""
     empty = counts == 0
-    zeros = np.float32(empty.sum())
+    zeros = int(empty.sum())
     filled = counts.size - zeros
     if not filled:
         return None
-    made = counts.astype(np.float32)
-    made += _EPSILON * empty.astype(np.float32) + (-_EPSILON * float(zeros) / float(filled)) * (~empty).astype(
-        np.float32
-    )
+    taken = np.float32(_EPSILON * zeros / filled)
+    made: Array = counts.astype(np.float32) + np.where(empty, np.float32(_EPSILON), -taken)
     return made

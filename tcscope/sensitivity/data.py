@@ -88,11 +88,8 @@ def wanted_of(network: Network, shapes: Shapes) -> list[Wanted]:
 
 def _type_of(network: Network, name: str, number: int) -> np.dtype[Any]:
     """NumPy's type of an ONNX element type. Raises UsageError where there is none that holds numbers."""
-    dtype = (
-        np.dtype(helper.tensor_dtype_to_np_dtype(number))
-        if number in TensorProto.DataType.values() and number
-        else None
-    )
+    known = number != TensorProto.UNDEFINED and number in TensorProto.DataType.values()
+    dtype = np.dtype(helper.tensor_dtype_to_np_dtype(number)) if known else None
     if dtype is None or dtype.kind not in "fiub":
         word = TensorProto.DataType.Name(number) if dtype is not None else f"type {number}"
         what = f"the input '{name}' of {network.path} is {word}, and only numbers of NumPy's own types can be fed"

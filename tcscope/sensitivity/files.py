@@ -49,8 +49,7 @@ def _of_file(path: Path, names: Sequence[str]) -> dict[str, Array]:
         raise UsageError(f"no such data: {path}", "tcscope sensitivity model.onnx --data calib.npz") from error
     except UsageError:
         raise
-    except (
-        Exception
-    ) as error:  # OSError, ValueError, BadZipFile, zlib's and tokenize's own: whatever a wrong file leads to
+    # OSError, ValueError, BadZipFile, zlib's and tokenize's own: whatever a wrong file leads to
+    except Exception as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else "it is no .npz or .npy of numbers"
         raise UsageError(f"can't read the data of {path}: {said}", _HINT) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from dataclasses import asdict, dataclass, field
@@ -92,9 +93,10 @@ class Journal:
             self._outputs[unit, batch] = outputs
             return
         self.folder.mkdir(exist_ok=True)
-        with self._file(unit, batch).open("wb") as file:
-            np.savez(file, *outputs.values())  # without their names, which may hold '/'
-        self._sums[unit, batch] = crc32(self._file(unit, batch).read_bytes())
+        packed = io.BytesIO()
+        np.savez(packed, *outputs.values())  # without their names, which may hold '/'
+        self._file(unit, batch).write_bytes(packed.getbuffer())
+        self._sums[unit, batch] = crc32(packed.getbuffer())
 
     def outputs(self, unit: str, batch: int, names: list[str]) -> Values:
         """The outputs of a unit on a batch."""

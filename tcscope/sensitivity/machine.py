@@ -30,13 +30,6 @@ class Machine:
         self._types = _types(network, self.segments)
         self._sessions: dict[tuple[int, bool], Any] = {}
         self._lock = threading.Lock()
-        self._last = {name: at for at, segment in enumerate(self.segments) for name in segment.reads}
-        self._last |= dict.fromkeys(network.outputs, len(self.segments))
-
-    @property
-    def crossing(self) -> list[str]:
-        """The tensors that are kept of a run: those that lead from one segment to a later one, and the outputs."""
-        return [name for segment in self.segments for name in segment.writes]
 
     def whole(self, inputs: Values, int8: Iterable[str] = ()) -> Values:
         """Every crossing tensor, with the layers of these names in INT8."""
@@ -57,11 +50,6 @@ class Machine:
                 continue
             found.update(self._run(at, (at in chosen) == to_int8, base, found))
         return found
-
-    def activations(self, at: int) -> tuple[str, ...]:
-        """The tensors that a segment's layer reads and INT8 rounds."""
-        layer = self.segments[at].layer
-        return layer.activations if layer is not None else ()
 
     def _run(
         self, at: int, int8: bool, values: Mapping[str, Array], newer: Mapping[str, Array] | None = None
