@@ -59,8 +59,11 @@ def run(args: argparse.Namespace) -> int:
 
     precisions = parse_precisions(args.precision)
     if len(precisions) < 2:
-        raise UsageError(f"only {precisions[0]}: with what is it compared?", f"--precision fp16,{precisions[0]}")
-    if not args.dry_run and Path(args.engine).suffix.lower() == ".onnx":  # what is none is told apart from a lost one
+        other = next(word for word in _DEFAULT.split(",") if word != precisions[0])
+        raise UsageError(f"only {precisions[0]}: with what is it compared?", f"--precision {other},{precisions[0]}")
+    if Path(args.engine).suffix.lower() != ".onnx":
+        raise UsageError(f"engines are built of a .onnx file, and {args.engine} is none", _HINT)
+    if not args.dry_run:
         check_files(EngineBuild(Path(args.engine), precisions[0], args.calib), _HINT)
     return compare(args, precisions)
 
